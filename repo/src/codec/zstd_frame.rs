@@ -1,0 +1,100 @@
+//! One-shot zstd frames (RFC 8878) without magic number, with contexts kept per thread.
+
+use std::cell::RefCell;
+
+use zstd::zstd_safe::{
+    CCtx, DCtx, DParameter, FrameFormat, SafeResult, compress_bound, get_error_name,
+};
+
+use crate::error::{Error, Result};
+
+/// Starts every ordinary zstd frame; left out of ours.
+const FRAME_MAGIC: [u8; 4] = 0xFD2F_B528_u32.to_le_bytes();
+/// Starts a trained dictionary. zstd would parse a base that begins so instead of taking it as it is.
+const DICTIONARY_MAGIC: [u8; 4] = 0xEC30_A437_u32.to_le_bytes();
+/// Above this many bytes of base and chunk together, zstd's tables for level 3 no longer reach over both;
+/// those of level 4 do, with the same match finder.
+const LEVEL_3_REACH: usize = 256 << 10;
+
+thread_local! {
+    static COMPRESSOR: RefCell<CCtx<'static>> = RefCell::new(CCtx::create());
+    static DECOMPRESSOR: RefCell<DCtx<'static>> = RefCell::new(magicless());
+}
+
+fn magicless() -> DCtx<'static> {
+    let mut context = DCtx::create();
+    // Cannot fail on a fresh context; if it did, every frame would be refused, none misread.
+    let _ = context.set_parameter(DParameter::Format(FrameFormat::Magicless));
+    context
+}
+
+/// Whether a chunk can be a base.
+pub(super) fn may_be_base(base: &[u8]) -> bool {
+    !base.is_empty() && !base.starts_with(&DICTIONARY_MAGIC)
+}
+
+pub(super) fn compress(chunk: &[u8], level: i32) -> Result<Vec<u8>> {
+    compressed(chunk.len(), |context, out| {
+        context.compress(out, chunk, level)
+    })
+}
+
+pub(super) fn compress_against(chunk: &[u8], base: &[u8], level: i32) -> Result<Vec<u8>> {
+    let level = if level == 3 && chunk.len() + base.len() > LEVEL_3_REACH {
+        4
+    } else {
+        level
+    };
+    compressed(chunk.len(), |context, out| {
+        context.compress_using_dict(out, chunk, base, level)
+    })
+}
+
+fn compressed(
+    raw_bytes: usize,
+    run: impl FnOnce(&mut CCtx<'static>, &mut Vec<u8>) -> SafeResult,
+) -> Result<Vec<u8>> {
+    let mut out = Vec::with_capacity(compress_bound(raw_bytes));
+    COMPRESSOR
+        .with_borrow_mut(|context| run(context, &mut out))
+        .map_err(failed)?;
+    match out.split_first_chunk() {
+        Some((&FRAME_MAGIC, payload)) => Ok(payload.to_vec()),
+        _ => Err(Error::corrupt(
+            "frame",
+            "zstd made a frame without magic number",
+        )),
+    }
+}
+
+/// At most `raw_bytes` are allocated, whatever the payload says of itself.
+pub(super) fn decompress(payload: &[u8], raw_bytes: usize) -> Result<Vec<u8>> {
+    decompressed(raw_bytes, |context, out| context.decompress(out, payload))
+}
+
+pub(super) fn decompress_against(payload: &[u8], base: &[u8], raw_bytes: usize) -> Result<Vec<u8>> {
+    if !may_be_base(base) {
+        return Err(Error::corrupt(
+            "frame",
+            "its base is one that no delta may have",
+        ));
+    }
+    decompressed(raw_bytes, |context, out| {
+        context.decompress_using_dict(out, payload, base)
+    })
+}
+
+fn decompressed(
+    raw_bytes: usize,
+    run: impl FnOnce(&mut DCtx<'static>, &mut Vec<u8>) -> SafeResult,
+) -> Result<Vec<u8>> {
+    let mut out = Vec::with_capacity(raw_bytes);
+    DECOMPRESSOR
+        .with_borrow_mut(|context| run(context, &mut out))
+        .map_err(failed)?;
+    Ok(out)
+}
+
+fn failed(code: usize) -> Error {
+    Error::corrupt("frame", format!("zstd: {}", get_error_name(code)))
+}

@@ -1,0 +1,115 @@
+//! The local index: which frames hold a chunk, where, and which chunks resemble one another.
+//!
+//! It is derived from the packs' directories and lies in the client's cache: losing it costs time, never data.
+
+mod catch_up;
+mod insert;
+mod lookup;
+mod schema;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use nightfold_chunker::ChunkId;
+use rusqlite::Connection;
+
+use crate::error::{Error, Result};
+use crate::format::{BaseRef, CodecKind, ObjectId, StreamKind};
+
+pub(crate) use catch_up::CatchUp;
+
+/// A pack, as the index numbers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct IndexedPack {
+    pub(crate) id: ObjectId,
+    pub(crate) epoch: u32,
+    pub(crate) stream: StreamKind,
+    pub(crate) bytes: u64,
+}
+
+/// A frame and where it lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FrameRow {
+    pub(crate) id: ChunkId,
+    pub(crate) pack: i64,
+    pub(crate) ordinal: u32,
+    pub(crate) offset: u64,
+    pub(crate) sealed_bytes: u32,
+    pub(crate) raw_bytes: u32,
+    pub(crate) codec: CodecKind,
+    pub(crate) base: Option<BaseRef>,
+    pub(crate) version: u32,
+    pub(crate) rank: u8,
+    /// Tells lineages apart: the first bytes of the id of the whole frame that the chain ends in.
+    pub(crate) root: i64,
+}
+
+/// An open index file, shared by all threads.
+pub(crate) struct Index {
+    path: PathBuf,
+    writer: Mutex<Connection>,
+    readers: Mutex<Vec<Connection>>,
+    packs: Mutex<std::collections::HashMap<i64, IndexedPack>>,
+}
+
+impl Index {
+    /// Opens or creates the index at `path` for the repository with this id.
+    pub(crate) fn open(path: &Path, repository: &str) -> Result<Self> {
+        let writer = schema::open(path, repository)?;
+        Ok(Self {
+            path: path.to_owned(),
+            writer: Mutex::new(writer),
+            readers: Mutex::default(),
+            packs: Mutex::default(),
+        })
+    }
+
+    /// Removes an index file and what SQLite keeps beside it.
+    pub(crate) fn remove(path: &Path) -> Result<()> {
+        for suffix in ["", "-wal", "-shm", "-journal"] {
+            let mut name = path.as_os_str().to_owned();
+            name.push(suffix);
+            match std::fs::remove_file(&name) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::io("remove", PathBuf::from(name).display(), error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&self) -> MutexGuard<'_, Connection> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs `read` on a connection that no other thread uses meanwhile.
+    fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        let pooled = self
+            .readers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
+        let connection = match pooled {
+            Some(connection) => connection,
+            None => schema::open_reader(&self.path)?,
+        };
+        let result = read(&connection);
+        self.readers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(connection);
+        result.map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, error: rusqlite::Error) -> Error {
+        schema::failed(&self.path, error)
+    }
+}
+
+/// The first eight bytes of an id, as SQLite's integer.
+fn root_of(id: ChunkId) -> i64 {
+    let mut root = [0; 8];
+    root.copy_from_slice(&id.0[..8]);
+    i64::from_be_bytes(root)
+}

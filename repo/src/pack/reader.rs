@@ -1,0 +1,143 @@
+//! Reading packs.
+
+use crate::crypto::{Role, Vault};
+use crate::error::{Error, Result};
+use crate::format::{
+    Directory, FOOTER_BYTES, Footer, FrameHead, HEADER_BYTES, Header, ObjectName, SEAL_TAG_BYTES,
+};
+use crate::limits::PACK_BYTES_MAX;
+use crate::storage::{Listed, Storage};
+
+/// Read from the end in the hope that it holds the whole directory.
+const TAIL_BYTES: u64 = 64 << 10;
+
+/// The directory of a pack in storage, with its header.
+pub(crate) fn read_directory(
+    vault: &Vault,
+    storage: &dyn Storage,
+    pack: Listed,
+) -> Result<(Header, Directory)> {
+    let name = ObjectName::new(crate::format::Kind::Pack, pack.id);
+    check_size(name, pack.bytes)?;
+    let head = storage.get_range(name, 0, HEADER_BYTES)?;
+    let header = Header::decode(name, &head)?;
+    let tail_bytes = TAIL_BYTES.min(pack.bytes - HEADER_BYTES as u64);
+    let mut tail = storage.get_range(name, pack.bytes - tail_bytes, tail_bytes as usize)?;
+    let directory_bytes = u64::from(footer(name, &header, &tail)?.directory_bytes);
+    let wanted = directory_bytes + FOOTER_BYTES as u64;
+    if wanted > pack.bytes - HEADER_BYTES as u64 {
+        return Err(Error::corrupt(
+            name,
+            "its directory is said to be longer than the pack",
+        ));
+    }
+    if wanted > tail_bytes {
+        tail = storage.get_range(name, pack.bytes - wanted, wanted as usize)?;
+    }
+    let directory = open_directory(vault, name, &header, &tail, pack.bytes)?;
+    Ok((header, directory))
+}
+
+/// A pack's bytes, header and directory.
+pub(crate) fn read_whole(
+    vault: &Vault,
+    storage: &dyn Storage,
+    pack: Listed,
+) -> Result<(Header, Directory, Vec<u8>)> {
+    let name = ObjectName::new(crate::format::Kind::Pack, pack.id);
+    check_size(name, pack.bytes)?;
+    let bytes = storage.get(name)?;
+    let (header, directory) = parse(vault, name, &bytes)?;
+    Ok((header, directory, bytes))
+}
+
+/// Header and directory of a whole pack.
+pub(super) fn parse(vault: &Vault, name: ObjectName, bytes: &[u8]) -> Result<(Header, Directory)> {
+    check_size(name, bytes.len() as u64)?;
+    let header = Header::decode(name, bytes)?;
+    let directory = open_directory(
+        vault,
+        name,
+        &header,
+        &bytes[HEADER_BYTES..],
+        bytes.len() as u64,
+    )?;
+    Ok((header, directory))
+}
+
+fn check_size(name: ObjectName, bytes: u64) -> Result<()> {
+    let smallest = (HEADER_BYTES + SEAL_TAG_BYTES + FOOTER_BYTES) as u64;
+    // A pack is closed after the frame that makes it reach its target: it may exceed the limit by one frame.
+    if bytes < smallest || bytes > 2 * PACK_BYTES_MAX {
+        return Err(Error::corrupt(
+            name,
+            format!("it has {bytes} bytes, which no pack can have"),
+        ));
+    }
+    Ok(())
+}
+
+fn footer(name: ObjectName, header: &Header, tail: &[u8]) -> Result<Footer> {
+    let Some(footer) = tail.last_chunk::<FOOTER_BYTES>() else {
+        return Err(Error::corrupt(name, "it is cut short"));
+    };
+    Footer::decode(footer, &header.encode()).map_err(|_| {
+        Error::corrupt(
+            name,
+            "its footer does not fit: it is cut short or its last bytes were changed",
+        )
+    })
+}
+
+fn open_directory(
+    vault: &Vault,
+    name: ObjectName,
+    header: &Header,
+    tail: &[u8],
+    pack_bytes: u64,
+) -> Result<Directory> {
+    let length = footer(name, header, tail)?.directory_bytes as usize;
+    let end = tail.len() - FOOTER_BYTES;
+    let Some(start) = end.checked_sub(length) else {
+        return Err(Error::corrupt(
+            name,
+            "its directory is said to be longer than the pack",
+        ));
+    };
+    let mut sealed = tail[start..end].to_vec();
+    let seal = vault.seal_of(header)?;
+    let plain = seal
+        .open(Role::Directory, 0, &mut sealed)
+        .ok_or_else(|| Error::corrupt(name, "the seal of its directory does not fit"))?;
+    let directory = Directory::decode(plain)
+        .map_err(|malformed| Error::corrupt(name, format!("its directory: {malformed}")))?;
+    if directory.frames_end() + (length + FOOTER_BYTES) as u64 == pack_bytes {
+        Ok(directory)
+    } else {
+        Err(Error::corrupt(
+            name,
+            "its frames and its directory do not add up to its size",
+        ))
+    }
+}
+
+/// Opens the sealed bytes of one frame, in place.
+pub(crate) fn open_frame<'a>(
+    vault: &Vault,
+    name: ObjectName,
+    epoch: u32,
+    ordinal: u32,
+    sealed: &'a mut [u8],
+) -> Result<(FrameHead, &'a [u8])> {
+    let seal = vault.seal_of(&Header::new(name, epoch))?;
+    let plain = seal
+        .open(Role::Frame, u64::from(ordinal), sealed)
+        .ok_or_else(|| {
+            Error::corrupt(
+                name,
+                format!("the seal of its frame {ordinal} does not fit"),
+            )
+        })?;
+    FrameHead::decode(plain)
+        .map_err(|malformed| Error::corrupt(name, format!("its frame {ordinal}: {malformed}")))
+}

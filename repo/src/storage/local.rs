@@ -1,0 +1,263 @@
+//! A repository in a local folder (or a mounted network share).
+//!
+//! An object is written to a temporary name in its own folder, synced, renamed, and the folder synced:
+//! only then is it there. A crash before the rename leaves a stray `.tmp-…` that no reader looks at.
+
+use std::collections::HashMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{Listed, Storage};
+use crate::crypto::random;
+use crate::error::{Error, Result};
+use crate::format::{Kind, ObjectId, ObjectName};
+
+const TEMPORARY_PREFIX: &str = ".tmp-";
+/// Packs kept open for ranged reads.
+const OPEN_FILES_MAX: usize = 128;
+
+/// Objects as files below a folder.
+pub struct LocalStorage {
+    root: PathBuf,
+    open: Mutex<HashMap<ObjectName, Arc<File>>>,
+}
+
+impl LocalStorage {
+    /// The storage at `root`, which need not exist yet.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self {
+            root: root.into(),
+            open: Mutex::default(),
+        }
+    }
+
+    fn path(&self, name: ObjectName) -> PathBuf {
+        self.root.join(name.path())
+    }
+
+    fn file(&self, name: ObjectName) -> Result<Arc<File>> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = open.get(&name) {
+            return Ok(Arc::clone(file));
+        }
+        let path = self.path(name);
+        let file =
+            Arc::new(File::open(&path).map_err(|error| missing_or("open", name, &path, error))?);
+        if open.len() >= OPEN_FILES_MAX {
+            open.clear();
+        }
+        open.insert(name, Arc::clone(&file));
+        Ok(file)
+    }
+
+    /// Makes a folder and its parents durable one by one, so that no later object hangs in the air.
+    fn make_folder(&self, folder: &Path) -> Result<()> {
+        if folder.is_dir() {
+            return Ok(());
+        }
+        if let Some(parent) = folder
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+        {
+            self.make_folder(parent)?;
+            match fs::create_dir(folder) {
+                Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+                    return Err(Error::io("create the folder", folder.display(), error));
+                }
+                _ => sync_folder(parent)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn missing_or(operation: &'static str, name: ObjectName, path: &Path, error: io::Error) -> Error {
+    if error.kind() == ErrorKind::NotFound {
+        Error::Missing {
+            object: name.to_string(),
+        }
+    } else {
+        Error::io(operation, path.display(), error)
+    }
+}
+
+fn sync_folder(folder: &Path) -> Result<()> {
+    let synced = File::open(folder).and_then(|folder| folder.sync_all());
+    match synced {
+        // Some network mounts cannot sync a folder; they order renames themselves.
+        Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(()),
+        other => other.map_err(|error| Error::io("sync the folder", folder.display(), error)),
+    }
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+impl Storage for LocalStorage {
+    fn location(&self) -> String {
+        self.root.display().to_string()
+    }
+
+    fn is_vacant(&self) -> Result<bool> {
+        match fs::read_dir(&self.root) {
+            Ok(mut entries) => Ok(entries.next().is_none()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
+            Err(error) => Err(Error::io("read the folder", self.root.display(), error)),
+        }
+    }
+
+    fn put(&self, name: ObjectName, bytes: &[u8]) -> Result<()> {
+        let path = self.path(name);
+        let folder = path.parent().unwrap_or(&self.root);
+        self.make_folder(folder)?;
+        if path.exists() {
+            return Err(Error::io(
+                "write",
+                path.display(),
+                ErrorKind::AlreadyExists.into(),
+            ));
+        }
+        let temporary = folder.join(format!("{TEMPORARY_PREFIX}{}", ObjectId(random()?)));
+        let published =
+            write_synced(&temporary, bytes).and_then(|()| fs::rename(&temporary, &path));
+        if let Err(error) = published {
+            let _ = fs::remove_file(&temporary);
+            return Err(Error::io("write", path.display(), error));
+        }
+        sync_folder(folder)
+    }
+
+    fn get(&self, name: ObjectName) -> Result<Vec<u8>> {
+        let path = self.path(name);
+        fs::read(&path).map_err(|error| missing_or("read", name, &path, error))
+    }
+
+    fn get_range(&self, name: ObjectName, offset: u64, count: usize) -> Result<Vec<u8>> {
+        let file = self.file(name)?;
+        let mut bytes = vec![0; count];
+        let mut filled = 0;
+        while filled < count {
+            match file.read_at(&mut bytes[filled..], offset + filled as u64) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(Error::io("read", self.path(name).display(), error)),
+            }
+        }
+        bytes.truncate(filled);
+        Ok(bytes)
+    }
+
+    fn list(&self, kind: Kind) -> Result<Vec<Listed>> {
+        Ok(self.walk(kind)?.0)
+    }
+
+    fn delete(&self, name: ObjectName) -> Result<()> {
+        self.open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&name);
+        let path = self.path(name);
+        fs::remove_file(&path).map_err(|error| missing_or("delete", name, &path, error))?;
+        path.parent().map_or(Ok(()), sync_folder)
+    }
+
+    fn strays(&self, kind: Kind) -> Result<Vec<String>> {
+        Ok(self.walk(kind)?.1)
+    }
+}
+
+impl LocalStorage {
+    /// Objects of a kind, and names that are none.
+    fn walk(&self, kind: Kind) -> Result<(Vec<Listed>, Vec<String>)> {
+        let mut found = (Vec::new(), Vec::new());
+        let folder = self.root.join(kind.folder());
+        if kind == Kind::Config {
+            if let Ok(metadata) = fs::metadata(&folder) {
+                found.0.push(Listed {
+                    id: ObjectName::CONFIG.id,
+                    bytes: metadata.len(),
+                });
+            }
+            return Ok(found);
+        }
+        for (name, is_folder, _) in read_folder(&folder)? {
+            if kind == Kind::Pack && is_folder && name.len() == 2 {
+                for (inner, is_folder, bytes) in read_folder(&folder.join(&name))? {
+                    let shown = format!("{}/{name}/{inner}", kind.folder());
+                    // A pack in another folder than its own would not be found by its name.
+                    let own = inner.starts_with(&name);
+                    sort_out(
+                        &mut found,
+                        if own { &inner } else { "" },
+                        shown,
+                        is_folder,
+                        bytes,
+                    );
+                }
+            } else {
+                let bytes =
+                    fs::symlink_metadata(folder.join(&name)).map_or(0, |metadata| metadata.len());
+                let object = if kind == Kind::Pack { "" } else { &name };
+                sort_out(
+                    &mut found,
+                    object,
+                    format!("{}/{name}", kind.folder()),
+                    is_folder,
+                    bytes,
+                );
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn sort_out(
+    found: &mut (Vec<Listed>, Vec<String>),
+    name: &str,
+    shown: String,
+    is_folder: bool,
+    bytes: u64,
+) {
+    match name.parse() {
+        Ok(id) if !is_folder => found.0.push(Listed { id, bytes }),
+        _ => found.1.push(shown),
+    }
+}
+
+/// Names, whether they are folders, and sizes; empty for a folder that is not there.
+fn read_folder(folder: &Path) -> Result<Vec<(String, bool, u64)>> {
+    let failed = |error| Error::io("list", folder.display(), error);
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(failed)?;
+        // A file that goes away while we list (another writer's temporary one) is no error.
+        match entry.metadata() {
+            Ok(metadata) => {
+                names.push((
+                    entry.file_name().to_string_lossy().into_owned(),
+                    metadata.is_dir(),
+                    metadata.len(),
+                ));
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    Ok(names)
+}
