@@ -130,7 +130,8 @@ impl Cluster {
     fn dump(&self, to: &Path) -> Result<()> {
         let mut dump = client(&self.scratch, "pg_dump", &["-d", "app"]);
         // Newer releases write a random key into every dump unless they are given one.
-        let help = client(&self.scratch, "pg_dump", &["--help"])
+        let help = Command::new(program("pg_dump"))
+            .arg("--help")
             .output()?
             .stdout;
         if String::from_utf8_lossy(&help).contains("--restrict-key") {
