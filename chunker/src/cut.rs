@@ -114,3 +114,88 @@ impl Cutter {
         (length > 0 && settled).then_some(start + length)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The rule one byte at a time, as the format document may state it.
+    fn by_definition(cutter: &Cutter, data: &[u8]) -> usize {
+        let ChunkSizes { min, avg, max } = cutter.sizes;
+        let length = data.len().min(max);
+        let mut hash = 0_u64;
+        for (at, &byte) in data.iter().enumerate().take(length).skip(min) {
+            hash = (hash << 1).wrapping_add(cutter.tables.gear[usize::from(byte)]);
+            let mask = if at < avg {
+                cutter.mask_s
+            } else {
+                cutter.mask_l
+            };
+            // Bytes are tested in pairs: one that the end of the input leaves alone is not.
+            if hash & mask == 0 && at < length / 2 * 2 {
+                return at;
+            }
+        }
+        length
+    }
+
+    #[test]
+    fn cut_is_its_definition() {
+        let cutter = Cutter::new(
+            &[5; 32],
+            ChunkSizes {
+                min: 64,
+                avg: 256,
+                max: 1024,
+            },
+        );
+        let mut keys = KeyStream::new("nightfold chunker test input", &[0; 32]);
+        let mut data: Vec<u8> = (0..20_000).map(|_| keys.next_u64() as u8).collect();
+        // This secret does not cut zeros, but by force.
+        data.resize(23_000, 0);
+        let mut lengths = std::collections::BTreeSet::new();
+        for start in 0..data.len() {
+            let length = cutter.cut(&data[start..]);
+            assert_eq!(length, by_definition(&cutter, &data[start..]), "{start}");
+            lengths.insert(length);
+        }
+        // Both parities, both sides of the average, and the maximum were among them.
+        assert!(lengths.len() > 50 && lengths.contains(&1024));
+    }
+
+    #[test]
+    fn cuts_at_the_end_settle_only_when_more_data_cannot_move_them() {
+        let cutter = Cutter::new(&[5; 32], ChunkSizes::default());
+        let max = cutter.sizes().max;
+        // This secret does not cut zeros, but by force.
+        let data = vec![0; 2 * max];
+        assert_eq!(cutter.cut_all(&data[..max - 1], false), []);
+        assert_eq!(cutter.cut_all(&data[..max - 1], true), [max - 1]);
+        assert_eq!(cutter.cut_all(&data[..max], false), [max]);
+        assert_eq!(cutter.cut_all(&data[..=max], false), [max]);
+        assert_eq!(cutter.cut_all(&data[..=max], true), [max, max + 1]);
+        assert_eq!(cutter.cut_all(&data, false), [max, 2 * max]);
+        assert_eq!(cutter.cut_all(&[], true), []);
+        assert_eq!(cutter.cut(&[]), 0);
+    }
+
+    #[test]
+    fn debug_keeps_the_tables_to_itself() {
+        let cutter = Cutter::new(&[5; 32], ChunkSizes::default());
+        let text = format!("{cutter:?}");
+        assert!(text.starts_with("Cutter { sizes: ChunkSizes {") && text.ends_with(", .. }"));
+    }
+
+    #[test]
+    #[should_panic(expected = "must be validated")]
+    fn sizes_that_are_not_valid_are_refused() {
+        Cutter::new(
+            &[5; 32],
+            ChunkSizes {
+                min: 65,
+                avg: 256,
+                max: 1024,
+            },
+        );
+    }
+}

@@ -1,0 +1,9 @@
+//! What the chunker promises to the crates above it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod cuts;
+mod golden;
+mod input;
+mod resemblance;
+mod streams;
