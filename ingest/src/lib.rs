@@ -1,1 +1,3 @@
-//! Placeholder while the workspace is laid out.
+//! Sources into a Nightfold repository, and the way back out.
+
+pub mod fs;
