@@ -69,6 +69,23 @@ fn only_sample_counts_wherever_it_lies() {
 }
 
 #[test]
+fn windows_at_every_seam_are_whole() {
+    // The first window, the last of the left half, the first of the right, and the last: enough
+    // random ones that several are sampled, and that the oldest of the 64 bytes decides some.
+    let sketcher = Sketcher::new(&[9; 32]);
+    let bytes = SKETCH_BYTES_MIN;
+    for end in [64, bytes / 2, bytes / 2 + 1, bytes] {
+        let noise = random(4, 400 * 64);
+        for window in noise.chunks(64) {
+            let mut chunk = vec![0; bytes];
+            chunk[end - 64..end].copy_from_slice(window);
+            let expected = by_definition(&sketcher, &chunk);
+            assert_eq!(sketcher.sketch(&chunk), expected, "window ending at {end}");
+        }
+    }
+}
+
+#[test]
 fn block_of_nothing_but_samples_fits() {
     // Some secret samples zeros, and then every position is one.
     let secret = (0..=255)
