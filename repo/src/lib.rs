@@ -7,7 +7,10 @@ pub mod format;
 mod index;
 pub mod limits;
 mod pack;
+mod platform;
+pub mod repository;
 pub mod storage;
 
 pub use crypto::KdfCost;
 pub use error::{Error, Result};
+pub use repository::Repository;

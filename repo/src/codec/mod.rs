@@ -93,3 +93,10 @@ fn verify(chunk: &[u8], decoded: Vec<u8>) -> Result<()> {
 pub(crate) fn may_be_base(chunk: &[u8]) -> bool {
     zstd_frame::may_be_base(chunk)
 }
+
+/// Compresses a snapshot's JSON; always as a zstd frame.
+pub(crate) fn encode_snapshot(json: &[u8]) -> Result<Vec<u8>> {
+    let payload = zstd_frame::compress(json, LEVEL)?;
+    verify(json, zstd_frame::decompress(&payload, json.len())?)?;
+    Ok(payload)
+}

@@ -88,3 +88,13 @@ impl Index {
         mark(&mut connection).map_err(|error| self.failed(error))
     }
 }
+
+impl Index {
+    /// Whether frames are marked as not decodable.
+    pub(crate) fn has_broken(&self) -> Result<bool> {
+        Ok(self
+            .read(|connection| meta(connection, "broken"))?
+            .unwrap_or(0)
+            != 0)
+    }
+}

@@ -16,8 +16,6 @@ use rusqlite::Connection;
 use crate::error::{Error, Result};
 use crate::format::{BaseRef, CodecKind, ObjectId, StreamKind};
 
-pub(crate) use catch_up::CatchUp;
-
 /// A pack, as the index numbers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct IndexedPack {

@@ -4,4 +4,4 @@ mod builder;
 mod reader;
 
 pub(crate) use builder::{FinishedPack, NewFrame, PackBuilder};
-pub(crate) use reader::{open_frame, read_directory, read_whole};
+pub(crate) use reader::{open_frame, read_directory};

@@ -1,0 +1,187 @@
+//! The repository's hold on its index: opened late, caught up, and rebuilt when it turns out damaged.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rayon::prelude::*;
+
+use super::Repository;
+use crate::error::{Error, Result};
+use crate::format::{Directory, Kind, ObjectName};
+use crate::index::{Index, IndexedPack};
+use crate::pack::read_directory;
+use crate::storage::Listed;
+
+/// Packs whose directories are read and entered together.
+const PACKS_AT_ONCE: usize = 64;
+
+/// What a rebuild found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct IndexReport {
+    /// Packs entered.
+    pub packs: u64,
+    /// Frames in them.
+    pub frames: u64,
+    /// Packs that could not be read.
+    pub damaged: u64,
+}
+
+pub(super) struct IndexHandle {
+    path: PathBuf,
+    repository: String,
+    open: Mutex<Option<Arc<Index>>>,
+}
+
+impl IndexHandle {
+    pub(super) fn new(path: PathBuf, repository: String) -> Self {
+        Self {
+            path,
+            repository,
+            open: Mutex::default(),
+        }
+    }
+}
+
+impl Repository {
+    /// Where the index lies.
+    pub fn index_path(&self) -> &std::path::Path {
+        &self.index.path
+    }
+
+    /// Makes the index anew from the packs alone.
+    pub fn rebuild_index(&self) -> Result<IndexReport> {
+        let mut open = self
+            .index
+            .open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *open = None;
+        Index::remove(&self.index.path)?;
+        let (index, report) = self.open_index()?;
+        *open = Some(index);
+        Ok(report)
+    }
+
+    /// Asks the index; if it turns out damaged it is rebuilt and asked once more.
+    pub(crate) fn with_index<T>(&self, ask: impl Fn(&Index) -> Result<T>) -> Result<T> {
+        let index = self.index()?;
+        match ask(&index) {
+            Err(Error::IndexCorrupt { reason }) => ask(&*self.replace_index(&index, &reason)?),
+            other => other,
+        }
+    }
+
+    /// The index, opened and level with storage.
+    pub(crate) fn index(&self) -> Result<Arc<Index>> {
+        let mut open = self
+            .index
+            .open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(index) = &*open {
+            return Ok(Arc::clone(index));
+        }
+        let fresh = !self.index.path.exists();
+        let opened = match self.open_index() {
+            Err(Error::IndexCorrupt { reason }) => self.open_anew(&reason),
+            other => other,
+        };
+        let (index, report) = opened?;
+        if fresh && report.packs > 0 {
+            self.notice(&format!(
+                "the local index was not there: made anew from {} packs",
+                report.packs
+            ));
+        }
+        Ok(Arc::clone(open.insert(index)))
+    }
+
+    fn replace_index(&self, damaged: &Arc<Index>, reason: &str) -> Result<Arc<Index>> {
+        let mut open = self
+            .index
+            .open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        match &*open {
+            // Another thread has replaced it meanwhile.
+            Some(index) if !Arc::ptr_eq(index, damaged) => Ok(Arc::clone(index)),
+            _ => Ok(Arc::clone(open.insert(self.open_anew(reason)?.0))),
+        }
+    }
+
+    fn open_anew(&self, reason: &str) -> Result<(Arc<Index>, IndexReport)> {
+        Index::remove(&self.index.path)?;
+        let (index, report) = self.open_index()?;
+        self.notice(&format!(
+            "the local index was damaged ({reason}): made anew from {} packs",
+            report.packs
+        ));
+        Ok((index, report))
+    }
+
+    fn open_index(&self) -> Result<(Arc<Index>, IndexReport)> {
+        let folder = &self.cache;
+        crate::platform::create_private_folder(folder)
+            .map_err(|error| Error::io("create the cache folder", folder.display(), error))?;
+        let index = Index::open(&self.index.path, &self.index.repository)?;
+        let report = self.catch_up(&index)?;
+        Ok((Arc::new(index), report))
+    }
+
+    fn catch_up(&self, index: &Index) -> Result<IndexReport> {
+        let difference = index.compare(&self.storage.list(Kind::Pack)?)?;
+        let mut report = IndexReport::default();
+        let mut recheck = !difference.gone.is_empty();
+        if recheck {
+            index.remove_packs(&difference.gone)?;
+        }
+        for listed in difference.unseen.chunks(PACKS_AT_ONCE) {
+            let directories: Vec<_> = listed
+                .par_iter()
+                .map(|pack| self.pack_for_index(*pack))
+                .collect();
+            let mut packs = Vec::with_capacity(listed.len());
+            for directory in directories {
+                match directory {
+                    Ok(pack) => packs.push(pack),
+                    // Deleted since it was listed.
+                    Err(Error::Missing { .. }) => {}
+                    Err(error @ Error::Corrupt { .. }) => {
+                        report.damaged += 1;
+                        self.notice(&format!(
+                            "{error}; what it holds is taken as not stored (see `nightfold check`)"
+                        ));
+                    }
+                    Err(other) => return Err(other),
+                }
+            }
+            report.packs += packs.len() as u64;
+            report.frames += packs
+                .iter()
+                .map(|(_, directory)| directory.entries.len() as u64)
+                .sum::<u64>();
+            recheck |= index.insert(&packs)? > 0;
+        }
+        if recheck || (report.packs > 0 && index.has_broken()?) {
+            index.mark_broken()?;
+        }
+        Ok(report)
+    }
+
+    fn pack_for_index(&self, listed: Listed) -> Result<(IndexedPack, Directory)> {
+        let (header, directory) = read_directory(&self.vault, &*self.storage, listed)?;
+        let pack = IndexedPack {
+            id: listed.id,
+            epoch: header.epoch,
+            stream: directory.stream,
+            bytes: listed.bytes,
+        };
+        Ok((pack, directory))
+    }
+
+    /// The storage name and key epoch of the pack that the index numbers so.
+    pub(super) fn pack_name(&self, index: &Index, number: i64) -> Result<(ObjectName, u32)> {
+        let pack = index.pack(number)?;
+        Ok((ObjectName::new(Kind::Pack, pack.id), pack.epoch))
+    }
+}

@@ -1,0 +1,93 @@
+//! Making a repository.
+
+use nightfold_chunker::ChunkSizes;
+
+use super::Password;
+use super::keys::new_slot;
+use crate::crypto::{KdfCost, Keys, random};
+use crate::error::{Error, Result};
+use crate::format::{ChunkerConfig, Config, Encryption, Features, Kind, ObjectId, ObjectName};
+use crate::limits::PACK_BYTES_TARGET;
+use crate::storage::Storage;
+
+/// What a new repository shall be like.
+pub struct InitOptions {
+    /// `None`: not encrypted.
+    pub password: Option<Password>,
+    /// What a guess of the password shall cost.
+    pub kdf: KdfCost,
+    /// How data are cut.
+    pub sizes: ChunkSizes,
+    /// Bytes at which a pack is closed.
+    pub pack_bytes: u64,
+    /// The host that makes it, for the key slot.
+    pub host: String,
+}
+
+impl InitOptions {
+    /// The defaults, with this password.
+    pub fn new(password: Option<Password>, host: String) -> Self {
+        Self {
+            password,
+            kdf: KdfCost::default(),
+            sizes: ChunkSizes::default(),
+            pack_bytes: PACK_BYTES_TARGET,
+            host,
+        }
+    }
+}
+
+impl super::Repository {
+    /// Makes a repository in a vacant place: the key slot first, the config last. Without a config there is
+    /// no repository, so an interrupted `init` leaves none behind.
+    pub fn init(storage: &dyn Storage, options: &InitOptions) -> Result<Config> {
+        if !storage.is_vacant()? {
+            return Err(Error::NotEmpty {
+                location: storage.location(),
+            });
+        }
+        let sizes = options
+            .sizes
+            .validate()
+            .map_err(|error| Error::Invalid(error.to_string()))?;
+        let repository = random::<16>()?;
+        let keys = Keys::draw()?;
+        let config = Config {
+            id: format!("{:032x}", u128::from_be_bytes(repository)),
+            created: jiff::Timestamp::now().to_string(),
+            encryption: if options.password.is_some() {
+                Encryption::Aes256Gcm
+            } else {
+                Encryption::None
+            },
+            chunker: ChunkerConfig {
+                version: 1,
+                min: sizes.min as u32,
+                avg: sizes.avg as u32,
+                max: sizes.max as u32,
+            },
+            pack_bytes: options.pack_bytes,
+            features: Features::default(),
+        };
+        let name = ObjectName::new(Kind::Key, ObjectId(random()?));
+        let password = options
+            .password
+            .as_ref()
+            .map(|password| password.as_slice());
+        let slot = new_slot(
+            &keys,
+            &repository,
+            password,
+            options.kdf,
+            &options.host,
+            "first password",
+        )?;
+        storage.put(name, &slot.encode(name))?;
+        let body = config.body();
+        storage.put(
+            ObjectName::CONFIG,
+            &Config::encode(&body, &keys.secret().config_mac(&body)),
+        )?;
+        Ok(config)
+    }
+}

@@ -1,0 +1,161 @@
+//! A repository: made, opened, written and read.
+
+mod base;
+mod index_handle;
+mod init;
+mod keys;
+mod packer;
+mod read;
+mod snapshots;
+mod unpublished;
+mod write;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use nightfold_chunker::{ChunkSizes, Cutter, IdKey, Sketcher};
+use zeroize::{Zeroize, Zeroizing};
+
+pub use index_handle::IndexReport;
+pub use init::InitOptions;
+pub use keys::KeyInfo;
+pub use read::ContentReader;
+pub use snapshots::{StoredSnapshot, WriterState};
+pub use write::{Batch, ChunkInput, RunTotals, RunWriter, Track, WriteOptions};
+
+use crate::crypto::Vault;
+use crate::error::{Error, Result};
+use crate::format::{Config, Encryption, ObjectId, ObjectName};
+use crate::storage::Storage;
+use index_handle::IndexHandle;
+
+/// A password, wiped when dropped.
+pub type Password = Zeroizing<Vec<u8>>;
+
+/// Told of things that a user should know and that are no errors.
+pub type Notice = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// What opening a repository needs beside its storage.
+pub struct OpenOptions {
+    /// Folder for what is derived from repositories (the index): each gets a folder of its own in it.
+    pub cache: PathBuf,
+    /// The password; `None` for repositories that have none.
+    pub password: Option<Password>,
+    /// Who is told of notable events.
+    pub notice: Notice,
+}
+
+/// An open repository.
+pub struct Repository {
+    storage: Arc<dyn Storage>,
+    config: Config,
+    vault: Vault,
+    /// The slot that the password opened.
+    slot: ObjectId,
+    cutter: Cutter,
+    ids: IdKey,
+    sketcher: Sketcher,
+    index: IndexHandle,
+    cache: PathBuf,
+    notice: Notice,
+}
+
+impl Repository {
+    /// Whether the repository in `storage` wants a password.
+    pub fn needs_password(storage: &dyn Storage) -> Result<bool> {
+        Ok(read_config(storage)?.0.encryption != Encryption::None)
+    }
+
+    /// Opens a repository. The index is opened when it is first needed.
+    pub fn open(storage: Arc<dyn Storage>, options: OpenOptions) -> Result<Self> {
+        let (config, body, mac) = read_config(&*storage)?;
+        let repository = config.id_bytes()?;
+        let (slot, keys) = keys::unlock(
+            &*storage,
+            &repository,
+            options.password.as_ref(),
+            &options.notice,
+        )?;
+        if keys.secret().config_mac(&body) != mac {
+            let reason =
+                "its MAC does not fit: it was not written by a holder of this repository's keys";
+            return Err(Error::corrupt(ObjectName::CONFIG, reason));
+        }
+        let sizes = ChunkSizes {
+            min: config.chunker.min as usize,
+            avg: config.chunker.avg as usize,
+            max: config.chunker.max as usize,
+        };
+        let sizes = sizes
+            .validate()
+            .map_err(|error| Error::corrupt(ObjectName::CONFIG, error.to_string()))?;
+        let mut secret = keys.secret().bytes();
+        let (cutter, ids, sketcher) = (
+            Cutter::new(&secret, sizes),
+            IdKey::new(&secret),
+            Sketcher::new(&secret),
+        );
+        secret.zeroize();
+        let cache = options.cache.join(&config.id);
+        let vault = Vault {
+            keys,
+            repository,
+            encryption: config.encryption,
+        };
+        let index = IndexHandle::new(cache.join("index.sqlite"), config.id.clone());
+        Ok(Self {
+            storage,
+            config,
+            vault,
+            slot,
+            cutter,
+            ids,
+            sketcher,
+            index,
+            cache,
+            notice: options.notice,
+        })
+    }
+
+    /// The repository's parameters.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Where the repository is, as its user names it.
+    pub fn location(&self) -> String {
+        self.storage.location()
+    }
+
+    /// Cuts streams into this repository's chunks.
+    pub fn cutter(&self) -> &Cutter {
+        &self.cutter
+    }
+
+    pub(crate) fn storage(&self) -> &dyn Storage {
+        &*self.storage
+    }
+
+    pub(crate) fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    pub(crate) fn ids(&self) -> &IdKey {
+        &self.ids
+    }
+
+    fn notice(&self, text: &str) {
+        (self.notice)(text);
+    }
+}
+
+fn read_config(storage: &dyn Storage) -> Result<(Config, Vec<u8>, [u8; 32])> {
+    match storage.get(ObjectName::CONFIG) {
+        Ok(bytes) => Config::decode(&bytes),
+        Err(Error::Missing { .. }) => Err(Error::NoRepository {
+            location: storage.location(),
+            reason: "there is no config file (make a repository with `nightfold init`)".to_owned(),
+        }),
+        Err(other) => Err(other),
+    }
+}

@@ -1,0 +1,172 @@
+//! Snapshots: publishing and listing. Only this module makes a backup visible.
+
+use std::io::ErrorKind;
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::Repository;
+use super::keys::one_of;
+use crate::codec;
+use crate::crypto::random;
+use crate::error::{Error, Result};
+use crate::format::{
+    CodecKind, Cursor, Kind, ObjectId, ObjectName, Snapshot, SnapshotWriter, put_varint,
+};
+use crate::limits::SNAPSHOT_BYTES_MAX;
+
+/// A snapshot and its id.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredSnapshot {
+    /// Its id.
+    pub id: ObjectId,
+    /// What it says.
+    pub snapshot: Snapshot,
+}
+
+impl StoredSnapshot {
+    /// The first eight digits, enough to name it among thousands.
+    pub fn short_id(&self) -> String {
+        self.id.to_string()[..8].to_owned()
+    }
+}
+
+/// What a client remembers of its own snapshots.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WriterState {
+    /// 16 random bytes as hex.
+    pub id: String,
+    /// Sequence number of its newest snapshot.
+    pub sequence: u64,
+    /// Hex BLAKE3 of that snapshot's sealed bytes.
+    pub previous: String,
+}
+
+impl Repository {
+    /// All readable snapshots, oldest first, and what is wrong with the others.
+    pub fn snapshots_and_errors(&self) -> Result<(Vec<StoredSnapshot>, Vec<Error>)> {
+        let listed = self.storage.list(Kind::Snapshot)?;
+        let read: Vec<_> = listed
+            .par_iter()
+            .map(|listed| self.read_snapshot(listed.id))
+            .collect();
+        let (mut snapshots, mut errors) = (Vec::new(), Vec::new());
+        for result in read {
+            match result {
+                Ok(snapshot) => snapshots.push(snapshot),
+                // Forgotten by somebody since it was listed.
+                Err(Error::Missing { .. }) => {}
+                Err(error @ (Error::Corrupt { .. } | Error::Unsupported { .. })) => {
+                    errors.push(error)
+                }
+                Err(other) => return Err(other),
+            }
+        }
+        snapshots
+            .sort_by(|a, b| (a.snapshot.timestamp(), a.id).cmp(&(b.snapshot.timestamp(), b.id)));
+        Ok((snapshots, errors))
+    }
+
+    /// All readable snapshots, oldest first; a notice tells of the others.
+    pub fn snapshots(&self) -> Result<Vec<StoredSnapshot>> {
+        let (snapshots, errors) = self.snapshots_and_errors()?;
+        errors
+            .iter()
+            .for_each(|error| self.notice(&format!("{error}; it is left out")));
+        Ok(snapshots)
+    }
+
+    /// The snapshot whose id starts with `prefix`.
+    pub fn snapshot(&self, prefix: &str) -> Result<StoredSnapshot> {
+        let ids: Vec<_> = self
+            .storage
+            .list(Kind::Snapshot)?
+            .into_iter()
+            .map(|listed| listed.id)
+            .collect();
+        self.read_snapshot(one_of(&ids, prefix, "snapshot")?)
+    }
+
+    fn read_snapshot(&self, id: ObjectId) -> Result<StoredSnapshot> {
+        let name = ObjectName::new(Kind::Snapshot, id);
+        let mut bytes = self.storage.get(name)?;
+        let body = self.vault.open_object(name, &mut bytes)?;
+        let mut cursor = Cursor::new(&body);
+        let json = cursor
+            .bounded(SNAPSHOT_BYTES_MAX, "length of the snapshot")
+            .map_err(|malformed| Error::corrupt(name, malformed.to_string()))
+            .and_then(|raw_bytes| {
+                codec::decode(CodecKind::Zstd, &body[cursor.offset()..], None, raw_bytes)
+            })
+            .map_err(|error| Error::corrupt(name, error.to_string()))?;
+        Ok(StoredSnapshot {
+            id,
+            snapshot: Snapshot::decode(&name.path(), &json)?,
+        })
+    }
+
+    /// Publishes a snapshot: from here on the backup exists. Everything it needs must be durable already.
+    pub(super) fn publish(&self, mut snapshot: Snapshot) -> Result<StoredSnapshot> {
+        // Two runs of one client must not take the same number.
+        let _lock = crate::platform::lock_file(&self.cache.join("writer.lock"))
+            .map_err(|error| Error::io("lock", self.cache.join("writer.lock").display(), error))?;
+        let mut state = self.writer_state()?;
+        state.sequence += 1;
+        snapshot.writer = SnapshotWriter {
+            id: state.id.clone(),
+            sequence: state.sequence,
+            previous: state.previous.clone(),
+        };
+        let name = ObjectName::new(Kind::Snapshot, ObjectId(random()?));
+        let json = snapshot.encode();
+        let mut body = Vec::new();
+        put_varint(&mut body, json.len() as u64);
+        body.extend(codec::encode_snapshot(&json)?);
+        let sealed = self.vault.seal_object(name, body)?;
+        state.previous = blake3::hash(&sealed).to_string();
+        self.storage.put(name, &sealed)?;
+        self.save_writer_state(&state)?;
+        let read_back = self.read_snapshot(name.id)?;
+        if read_back.snapshot == snapshot {
+            Ok(read_back)
+        } else {
+            Err(Error::corrupt(
+                name,
+                "the snapshot just written does not read back",
+            ))
+        }
+    }
+
+    /// Who this client is. The newest of its snapshots in storage counts if the file beside the index is older:
+    /// a crash may fall between publishing and remembering.
+    fn writer_state(&self) -> Result<WriterState> {
+        let path = self.cache.join("writer.json");
+        let mut state: WriterState = match std::fs::read(&path) {
+            Ok(json) => serde_json::from_slice(&json).unwrap_or_default(),
+            Err(error) if error.kind() == ErrorKind::NotFound => WriterState::default(),
+            Err(error) => return Err(Error::io("read", path.display(), error)),
+        };
+        if state.id.is_empty() {
+            state = WriterState {
+                id: format!("{:032x}", u128::from_be_bytes(random()?)),
+                ..WriterState::default()
+            };
+        }
+        for stored in self.snapshots_and_errors()?.0 {
+            let writer = &stored.snapshot.writer;
+            if writer.id == state.id && writer.sequence > state.sequence {
+                state.sequence = writer.sequence;
+                let name = ObjectName::new(Kind::Snapshot, stored.id);
+                state.previous = blake3::hash(&self.storage.get(name)?).to_string();
+            }
+        }
+        Ok(state)
+    }
+
+    fn save_writer_state(&self, state: &WriterState) -> Result<()> {
+        let path = self.cache.join("writer.json");
+        let json = serde_json::to_vec(state).unwrap_or_default();
+        crate::platform::replace_file(&path, &json)
+            .map_err(|error| Error::io("write", path.display(), error))
+    }
+}
