@@ -2,28 +2,39 @@
 //!
 //! ```text
 //! nightfold-benches corpus  --out CORPUS --kind all --nights 6 --size full --seed 1
+//! nightfold-benches compare --corpus CORPUS --nightfold PROGRAM --work WORK --out J --markdown M
+//! nightfold-benches pipe    --nightfold PROGRAM --bytes 10G --work WORK
 //! ```
 //!
-//! `corpus` starts private database servers in a scratch folder (`TMPDIR` moves it) and needs
-//! `postgresql`, `mariadb-server` and `setpriv` installed.
+//! `corpus` starts private servers in a scratch folder (see `TMPDIR`); `compare` finds the other
+//! tools in `PATH`, and fails when a restore differs by a byte. Measure on an idle machine.
 
+mod compare;
 mod corpus;
+mod figures;
 mod files;
+mod measure;
+mod pipe;
 mod random;
-
-use anyhow::Result;
-use clap::Parser;
+mod report;
+mod stream;
+mod tool;
 
 /// Benchmarks of Nightfold
-#[derive(Debug, Parser)]
-#[command(version)]
+#[derive(Debug, clap::Parser)]
 enum Command {
     /// Build seeded, repeatable nights from live database servers
     Corpus(corpus::Arguments),
+    /// Back up, restore and check the same nights with every tool
+    Compare(compare::Arguments),
+    /// Pipe one huge stream through nightfold and back
+    Pipe(pipe::Arguments),
 }
 
-fn main() -> Result<()> {
-    match Command::parse() {
+fn main() -> anyhow::Result<()> {
+    match <Command as clap::Parser>::parse() {
         Command::Corpus(arguments) => corpus::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
+        Command::Pipe(arguments) => pipe::run(&arguments),
     }
 }

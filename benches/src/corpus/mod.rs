@@ -8,7 +8,7 @@ mod postgres_rows;
 mod server;
 mod settings;
 mod sqlite;
-mod vocabulary;
+pub mod vocabulary;
 mod words;
 
 use std::fmt;
@@ -17,11 +17,13 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::ValueEnum;
+use serde::Serialize;
 
 use crate::files;
 
 /// What the nights consist of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// Plain `pg_dump` of pgbench's tables and an application's.
     Postgres,
