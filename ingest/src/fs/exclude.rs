@@ -51,7 +51,7 @@ impl Excludes {
     }
 
     /// Whether `path` (absolute) is left out. What lies below an excluded directory is not asked for.
-    pub(super) fn excluded(&self, path: &Path, directory: bool) -> bool {
+    pub(super) fn excluded(&self, path: &Path, directory: impl Fn() -> bool) -> bool {
         if self.rules.is_empty() {
             return false;
         }
@@ -60,7 +60,7 @@ impl Excludes {
             .into_iter()
             .rev()
             .filter_map(|index| self.rules.get(index))
-            .find(|rule| directory || !rule.directories_only)
+            .find(|rule| !rule.directories_only || directory())
             .is_some_and(|rule| !rule.included)
     }
 }

@@ -4,6 +4,7 @@
 
 mod exclude;
 mod file;
+mod found;
 mod metadata;
 mod names;
 mod restore;
@@ -16,7 +17,8 @@ mod unix;
 mod tests;
 
 pub use file::FileBeingRestored;
+pub use found::{Found, FoundKind, LinkIdentity, ScanItem, Xattrs};
 pub use restore::{Device, Target};
 pub use safe_path::{UnsafePath, safe_join};
-pub use scan::{Found, FoundKind, LinkIdentity, Scan, ScanError, ScanItem, Xattrs};
+pub use scan::{Scan, ScanError};
 pub use unix::{as_path, holes, open_regular, path_bytes};

@@ -6,6 +6,9 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 
 use super::unix;
 
+/// Longer than any system's names.
+const NAME_BYTES_MAX: usize = 1024;
+
 /// Answers so far, "unknown" among them: directory services can take long to say so.
 type Cache<K, V> = LazyLock<Mutex<HashMap<K, Option<V>>>>;
 
@@ -25,11 +28,18 @@ pub(super) fn group_name(gid: u32) -> Vec<u8> {
 }
 
 pub(super) fn user_id(name: &[u8]) -> Option<u32> {
+    plausible(name)?;
     cached(&USER_IDS, &name.to_vec(), |name| unix::user_id(name))
 }
 
 pub(super) fn group_id(name: &[u8]) -> Option<u32> {
+    plausible(name)?;
     cached(&GROUP_IDS, &name.to_vec(), |name| unix::group_id(name))
+}
+
+/// Names come from a snapshot, which may be hostile: what can't be one isn't kept.
+fn plausible(name: &[u8]) -> Option<()> {
+    (!name.is_empty() && name.len() <= NAME_BYTES_MAX).then_some(())
 }
 
 fn cached<K: Hash + Eq + Clone, V: Clone>(

@@ -23,7 +23,7 @@ impl Roots {
                 path: path.clone(),
                 source,
             })?;
-            if !excludes.excluded(&absolute, directory) {
+            if !excludes.excluded(&absolute, || directory) {
                 roots.push(stored(&absolute));
             }
         }

@@ -5,73 +5,10 @@ use std::io;
 use std::path::PathBuf;
 use std::vec::IntoIter;
 
-use nightfold_repo::format::Metadata;
-
 use super::exclude::Excludes;
+use super::found::{Found, FoundKind, ScanItem};
 use super::roots::Roots;
 use super::unix::{self, Name};
-
-/// Extended attributes as (name, value), by name.
-pub type Xattrs = Vec<(Vec<u8>, Vec<u8>)>;
-
-/// An entry to be: its content is still unread.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
-    /// Absolute path as raw bytes, starting with `/`, without a trailing one.
-    pub path: Vec<u8>,
-    /// Mode, owner, times.
-    pub metadata: Metadata,
-    /// What it is.
-    pub kind: FoundKind,
-    /// Extended attributes, ACLs among them.
-    pub xattrs: Xattrs,
-}
-
-/// What kind of thing was found. Sockets are not: they mean nothing without the process behind them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FoundKind {
-    /// A regular file.
-    File {
-        /// Bytes when it was found; [`open_regular`](super::open_regular) knows better.
-        size: u64,
-        /// Its identity when it has other names.
-        link: Option<LinkIdentity>,
-    },
-    /// A directory.
-    Directory,
-    /// A symbolic link and what it points to.
-    Symlink(Vec<u8>),
-    /// A named pipe.
-    Fifo,
-    /// A character device and its number.
-    CharDevice(u64),
-    /// A block device and its number.
-    BlockDevice(u64),
-}
-
-/// Equal for all names of one file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct LinkIdentity {
-    /// The file system's device number.
-    pub device: u64,
-    /// The inode number on it.
-    pub inode: u64,
-}
-
-/// What a scan yields.
-#[derive(Debug)]
-pub enum ScanItem {
-    /// Something to back up.
-    Found(Found),
-    /// Something that could not be read. When the item before is [`ScanItem::Found`] with the same
-    /// path, only a part of it could not: what a directory holds, or extended attributes.
-    Failed {
-        /// Absolute path as raw bytes.
-        path: Vec<u8>,
-        /// Why. Not found: it vanished since its directory was listed.
-        error: io::Error,
-    },
-}
 
 /// Why a scan cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -186,52 +123,36 @@ impl Scan {
     /// `None`: left out, or nothing that is backed up.
     fn visit(&mut self, path: Vec<u8>, name: &Name, parent_whole: bool) -> Option<ScanItem> {
         let leads_to_root = self.roots.any_below(&path);
-        let is_root = self.roots.contains(&path);
-        let file = unix::as_path(&path);
-        let mut whole = parent_whole || is_root;
-        let mut looked = None;
-        if whole && !is_root {
-            // Excluded paths are not even looked at where the listing tells their kind: they may
-            // be what a user excludes because looking fails or hangs.
-            let is_directory = name.is_directory.unwrap_or_else(|| {
-                let look = looked.insert(unix::look(file, false));
-                !matches!(look, Ok(Some((_, kind))) if *kind != FoundKind::Directory)
-            });
-            whole = !self.excludes.excluded(file, is_directory);
-        }
+        let mut whole = self.roots.contains(&path) || (parent_whole && !self.excluded(&path, name));
         if !whole && !leads_to_root {
             return None;
         }
-        let mut look = looked.unwrap_or_else(|| unix::look(file, false));
-        let mut follow = false;
-        if leads_to_root && matches!(look, Ok(Some((_, FoundKind::Symlink(_))))) {
+        let file = unix::as_path(&path);
+        let mut look = unix::look(file, false);
+        let through_link = leads_to_root && matches!(look, Ok(Some((_, FoundKind::Symlink(_)))));
+        if through_link {
             // Stored as the directory that it points to: a restore doesn't write through links.
-            follow = true;
-            whole = false;
             look = unix::look(file, true);
+            whole = false;
+        }
+        let is_directory = match &look {
+            Ok(found) => matches!(found.as_ref()?.1, FoundKind::Directory),
+            // The root below it may still be reached.
+            Err(_) => leads_to_root,
+        };
+        if is_directory {
+            let whole = whole && look.is_ok();
+            let path = path.clone();
+            self.unlisted = Some(Directory { path, whole });
         }
         let (metadata, kind) = match look {
             Ok(found) => found?,
-            Err(error) => {
-                if leads_to_root {
-                    self.unlisted = Some(Directory {
-                        path: path.clone(),
-                        whole: false,
-                    });
-                }
-                return Some(ScanItem::Failed { path, error });
-            }
+            Err(error) => return Some(ScanItem::Failed { path, error }),
         };
-        let (xattrs, error) = unix::xattrs(file, follow);
+        let (xattrs, error) = unix::xattrs(file, through_link);
         if let Some(error) = error {
             let path = path.clone();
             self.failures.push_back(ScanItem::Failed { path, error });
-        }
-        if kind == FoundKind::Directory {
-            self.unlisted = Some(Directory {
-                path: path.clone(),
-                whole,
-            });
         }
         Some(ScanItem::Found(Found {
             path,
@@ -239,6 +160,16 @@ impl Scan {
             kind,
             xattrs,
         }))
+    }
+
+    /// Asks the file system only where the listing doesn't tell: an excluded path may be excluded
+    /// because a look at it fails or hangs.
+    fn excluded(&self, path: &[u8], name: &Name) -> bool {
+        let path = unix::as_path(path);
+        self.excludes.excluded(path, || {
+            name.is_directory
+                .unwrap_or_else(|| unix::is_directory(path).unwrap_or(true))
+        })
     }
 }
 

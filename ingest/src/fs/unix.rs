@@ -17,9 +17,9 @@ use rustix::fs::{
 use rustix::io::Errno;
 use xattr::FileExt as _;
 
+use super::found::{FoundKind, LinkIdentity, Xattrs};
 use super::names;
 use super::restore::Device;
-use super::scan::{FoundKind, LinkIdentity, Xattrs};
 
 /// With more holes than this, the smallest are left out (and read as zeros): their list must fit an entry.
 const HOLES_MAX: usize = 1 << 16;
@@ -201,6 +201,11 @@ fn not_regular() -> io::Error {
 /// Holes of a file as (offset, length) in bytes, ascending and within `size`; none when it's
 /// dense or its file system can't tell. Moves the file's position.
 pub fn holes(file: &File, size: u64) -> Vec<(u64, u64)> {
+    longest_holes(file, size, HOLES_MAX)
+}
+
+/// At most `count_max` of them.
+pub(super) fn longest_holes(file: &File, size: u64, count_max: usize) -> Vec<(u64, u64)> {
     let mut holes = Vec::new();
     let mut shortest = 1;
     let mut at = 0;
@@ -224,7 +229,7 @@ pub fn holes(file: &File, size: u64) -> Vec<(u64, u64)> {
         if end - start >= shortest {
             holes.push((start, end - start));
         }
-        while holes.len() > HOLES_MAX {
+        while holes.len() > count_max {
             shortest *= 2;
             holes.retain(|(_, length)| *length >= shortest);
         }
@@ -312,12 +317,14 @@ impl Folder {
         }
         match rustix::fs::renameat_with(here, from, here, to, RenameFlags::NOREPLACE) {
             // The file system doesn't know the flag: a link never replaces anything either.
-            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
-                rustix::fs::linkat(here, from, here, to, AtFlags::empty())?;
-                self.remove(from)
-            }
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => self.rename_by_link(from, to),
             renamed => Ok(renamed?),
         }
+    }
+
+    pub(super) fn rename_by_link(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {
+        self.make_link(to, self, from)?;
+        self.remove(from)
     }
 }
 
