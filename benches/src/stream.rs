@@ -4,8 +4,36 @@ use crate::corpus::vocabulary::{FIRST_NAMES, LAST_NAMES, WORDS};
 use crate::files::BUFFER_BYTES;
 use crate::random::Random;
 
-const WORDS_PER_ROW: usize = 8;
 const ROW_BYTES_MAX: usize = 512;
+const PAIRS_OF_WORDS_PER_ROW: usize = 4;
+const PHRASE_BYTES_MAX: usize = 32;
+
+/// Every pair of two lists' entries, padded: copies of one fixed length are the quickest.
+#[derive(Debug)]
+struct Phrases(Vec<([u8; PHRASE_BYTES_MAX], usize)>);
+
+impl Phrases {
+    fn new(left: &[&str], right: &[&str]) -> Self {
+        let pair = |left: &str, right: &str| {
+            let text = format!("{left} {right} ");
+            let mut padded = [b' '; PHRASE_BYTES_MAX];
+            padded[..text.len()].copy_from_slice(text.as_bytes());
+            (padded, text.len())
+        };
+        Self(
+            left.iter()
+                .flat_map(|left| right.iter().map(|right| pair(left, right)))
+                .collect(),
+        )
+    }
+
+    /// Appends the pair that 16 random bits stand for.
+    fn push(&self, random: u64, to: &mut Vec<u8>) {
+        let (padded, length) = &self.0[((random & 0xffff) as usize * self.0.len()) >> 16];
+        to.extend_from_slice(padded);
+        to.truncate(to.len() - PHRASE_BYTES_MAX + length);
+    }
+}
 
 /// Rows of id, time, name, amount and a sentence, cut off after a given length.
 #[derive(Debug)]
@@ -14,17 +42,20 @@ pub struct RowStream {
     next_id: u64,
     remaining: u64,
     block: Vec<u8>,
+    names: Phrases,
+    words: Phrases,
 }
 
 impl RowStream {
     /// The stream of a seed, `bytes` long.
     pub fn new(seed: u64, bytes: u64) -> Self {
-        let block = Vec::with_capacity(BUFFER_BYTES + ROW_BYTES_MAX);
         Self {
             random: Random::new(seed, "stream", 1),
             next_id: 1,
             remaining: bytes,
-            block,
+            block: Vec::with_capacity(BUFFER_BYTES + ROW_BYTES_MAX),
+            names: Phrases::new(&FIRST_NAMES, &LAST_NAMES),
+            words: Phrases::new(&WORDS, &WORDS),
         }
     }
 
@@ -44,7 +75,7 @@ impl RowStream {
     }
 
     fn push_row(&mut self) {
-        let (words, other) = (self.random.next().to_le_bytes(), self.random.next());
+        let (words, other) = (self.random.next(), self.random.next());
         self.push_number(self.next_id, 1);
         self.block.extend_from_slice(b"\t2026-01-05 ");
         let second = self.next_id / 16 % 86_400;
@@ -56,20 +87,14 @@ impl RowStream {
             self.push_number(number, 2);
             self.block.push(separator);
         }
-        self.push_text(FIRST_NAMES[(other & 0xff) as usize % FIRST_NAMES.len()]);
-        self.push_text(LAST_NAMES[(other >> 8 & 0xff) as usize % LAST_NAMES.len()]);
+        self.names.push(other, &mut self.block);
         self.push_number(other >> 16 & 0xffff, 1);
         self.block.push(b'\t');
-        for word in words.iter().take(WORDS_PER_ROW) {
-            self.push_text(WORDS[usize::from(*word) % WORDS.len()]);
+        for pair in 0..PAIRS_OF_WORDS_PER_ROW {
+            self.words.push(words >> (16 * pair), &mut self.block);
         }
         self.block.push(b'\n');
         self.next_id += 1;
-    }
-
-    fn push_text(&mut self, text: &str) {
-        self.block.extend_from_slice(text.as_bytes());
-        self.block.push(b' ');
     }
 
     /// In decimal, with leading zeros up to `width`. Formatting with `write!` is too slow here.

@@ -6,7 +6,6 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::Result;
-use rustix::process::Signal;
 
 use super::server::{Scratch, Server, feed, run};
 use super::{Plan, words};
@@ -84,7 +83,7 @@ impl Database {
             "--auth-root-authentication-method=normal",
         ]);
         run(install.arg("--skip-test-db").stdout(Stdio::null()))?;
-        let mut mariadbd = scratch.command("mariadbd");
+        let mut mariadbd = scratch.server("mariadbd");
         mariadbd.args([
             "--no-defaults",
             &data,
@@ -106,7 +105,7 @@ impl Database {
             "--innodb-flush-method=nosync",
         ]);
         let log = scratch.path().join("server.log");
-        let server = Server::start(mariadbd, &log, Signal::TERM, || {
+        let server = Server::start(mariadbd, &log, || {
             let mut probe = client(&scratch, "mariadb");
             probe.args(["-e", "SELECT 1"]);
             probe

@@ -170,3 +170,39 @@ fn build(kind: Kind, plan: &Plan, out: &Path) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use anyhow::Result;
+
+    use super::{Plan, Size, files, settings, sqlite};
+
+    const PLAN: Plan = Plan {
+        nights: 2,
+        size: Size::Smoke,
+        seed: 7,
+    };
+
+    fn assert_repeatable(build: fn(&Plan, &Path) -> Result<()>) -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let (one, other) = (folder.path().join("one"), folder.path().join("other"));
+        build(&PLAN, &one)?;
+        build(&PLAN, &other)?;
+        files::compare_trees(&one, &other)?;
+        let nights = files::sorted_entries(&one)?;
+        assert!(files::compare_trees(&nights[0], &nights[1]).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn a_seed_repeats_its_settings() -> Result<()> {
+        assert_repeatable(settings::build)
+    }
+
+    #[test]
+    fn a_seed_repeats_its_database_file() -> Result<()> {
+        assert_repeatable(sqlite::build)
+    }
+}

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Result;
-use rustix::process::Signal;
 
 use super::postgres_rows::{TABLES, Table};
 use super::server::{Scratch, Server, feed, run};
@@ -56,7 +55,7 @@ impl Cluster {
             .args(["--no-sync", "-D"])
             .arg(&data)
             .stdout(io::stderr()))?;
-        let mut postgres = scratch.command(program("postgres"));
+        let mut postgres = scratch.server(program("postgres"));
         postgres.arg("-D").arg(&data).arg("-k").arg(scratch.path());
         // Without autovacuum and parallel plans the order of rows depends on nothing but the seed.
         for setting in [
@@ -75,7 +74,7 @@ impl Cluster {
             postgres.arg("-c").arg(setting);
         }
         let log = scratch.path().join("server.log");
-        let server = Server::start(postgres, &log, Signal::INT, || {
+        let server = Server::start(postgres, &log, || {
             client(
                 &scratch,
                 "psql",

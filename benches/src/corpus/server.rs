@@ -9,10 +9,10 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use rustix::process::{Pid, Signal, geteuid, kill_process};
+use rustix::process::geteuid;
 use tempfile::TempDir;
 
-const START_SECONDS_MAX: u64 = 60;
+const START_SECONDS_MAX: u64 = 30;
 const FEED_BUFFER_BYTES: usize = 1 << 20;
 
 /// A folder that belongs to the server's user, removed when dropped.
@@ -39,45 +39,51 @@ impl Scratch {
         self.folder.path()
     }
 
-    /// A command run as the server's user, which ends when this program dies.
+    /// A command run as the server's user.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
-        let mut command = Command::new("setpriv");
-        command.arg("--pdeathsig=INT");
-        if let Some(user) = self.user {
-            command
-                .arg(format!("--reuid={user}"))
-                .arg(format!("--regid={user}"));
-            command.arg("--init-groups");
-        }
-        command.arg("--").arg(program).current_dir(self.path());
+        let mut command = match self.user {
+            Some(user) => {
+                let mut command = Command::new("setpriv");
+                command
+                    .arg(format!("--reuid={user}"))
+                    .arg(format!("--regid={user}"));
+                command.args(["--init-groups", "--"]).arg(program);
+                command
+            }
+            None => Command::new(program),
+        };
+        command.current_dir(self.path());
+        command
+    }
+
+    /// A command for [`Server::start`].
+    pub fn server(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = self.command("sh");
+        command.args(["-c", KEEPER, "keeper"]).arg(program);
         command
     }
 }
 
+/// Runs a server until its own standard input ends: that is when we stop it, or were killed.
+/// `SIGQUIT` means "at once" to all of them, and the data is thrown away anyway.
+const KEEPER: &str = r#"trap "" INT; "$@" </dev/null & read -r _; kill -QUIT $!; wait"#;
+
 /// A running server.
 #[derive(Debug)]
-pub struct Server {
-    child: Child,
-    stop_signal: Signal,
-}
+pub struct Server(Child);
 
 impl Server {
     /// Starts `command`, and waits until `probe` succeeds.
-    pub fn start(
-        mut command: Command,
-        log: &Path,
-        stop_signal: Signal,
-        probe: impl Fn() -> Command,
-    ) -> Result<Self> {
+    pub fn start(mut command: Command, log: &Path, probe: impl Fn() -> Command) -> Result<Self> {
         let log_file = File::create(log)?;
         command
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(log_file.try_clone()?)
             .stderr(log_file);
         let child = command
             .spawn()
             .with_context(|| format!("start {command:?}"))?;
-        let mut server = Self { child, stop_signal };
+        let server = Self(child);
         let deadline = Instant::now() + Duration::from_secs(START_SECONDS_MAX);
         while !probe()
             .stdout(Stdio::null())
@@ -85,7 +91,7 @@ impl Server {
             .status()?
             .success()
         {
-            if server.child.try_wait()?.is_some() || Instant::now() > deadline {
+            if Instant::now() > deadline {
                 bail!(
                     "the server did not start:\n{}",
                     std::fs::read_to_string(log)?
@@ -99,9 +105,9 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Nothing to do about a failure here: the server is gone already, or ends with us.
-        let _ = kill_process(Pid::from_child(&self.child), self.stop_signal);
-        let _ = self.child.wait();
+        drop(self.0.stdin.take());
+        // Nothing to do about a failure: the server is gone already.
+        let _ = self.0.wait();
     }
 }
 
