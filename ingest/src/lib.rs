@@ -1,3 +1,15 @@
 //! Sources into a Nightfold repository, and the way back out.
 
+mod backup;
+mod error;
 pub mod fs;
+mod listing;
+mod progress;
+mod restore;
+mod source;
+
+pub use backup::{BackupReport, BackupRequest, Source, backup};
+pub use error::{Error, Failure, Result};
+pub use listing::{Entries, entries, find_entry, write_content};
+pub use progress::Progress;
+pub use restore::{RestoreReport, RestoreRequest, restore};

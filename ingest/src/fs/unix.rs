@@ -412,3 +412,16 @@ pub(super) fn group_id(name: &[u8]) -> Option<u32> {
     let name = OsStr::from_bytes(name);
     uzers::get_group_by_name(name).map(|group| group.gid())
 }
+
+/// Numeric user and group that this process acts as.
+pub(crate) fn process_owner() -> (u32, u32) {
+    (
+        rustix::process::geteuid().as_raw(),
+        rustix::process::getegid().as_raw(),
+    )
+}
+
+/// The signal that ended a process.
+pub(crate) fn killed_by(status: std::process::ExitStatus) -> Option<i32> {
+    std::os::unix::process::ExitStatusExt::signal(&status)
+}

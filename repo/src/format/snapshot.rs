@@ -48,8 +48,11 @@ pub struct SnapshotStats {
 /// The object `snapshots/<id>`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {
-    /// When reading began, RFC 3339 with the offset of the writer's time zone.
+    /// When reading began, RFC 3339 with the offset of the writer's time zone; or what the user said instead.
     pub time: String,
+    /// When reading began by the writer's clock, RFC 3339: what changed less than two seconds before it may have
+    /// changed after it was read.
+    pub started: String,
     /// When it was published, RFC 3339.
     pub finished: String,
     /// The host it was taken on.

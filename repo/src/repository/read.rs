@@ -36,40 +36,59 @@ impl Repository {
 
     /// The bytes of many chunks, in order. Frames wanted from one pack are read together.
     pub fn read_chunks(&self, ids: &[ChunkId]) -> Result<Vec<Vec<u8>>> {
+        self.read_each_chunk(ids)?.into_iter().collect()
+    }
+
+    /// The same, each chunk with its own outcome.
+    pub fn read_each_chunk(&self, ids: &[ChunkId]) -> Result<Vec<Result<Vec<u8>>>> {
         self.with_index(|index| {
-            // What cannot be planned or fetched is left to the slow path, which says what is wrong.
             let chains: Vec<_> = ids.par_iter().map(|id| chain(index, *id)).collect();
-            if let Some(corrupt) = chains
-                .iter()
-                .find(|c| matches!(c, Err(Error::IndexCorrupt { .. })))
-            {
-                return Err(Error::IndexCorrupt {
-                    reason: corrupt
-                        .as_ref()
-                        .err()
-                        .map(ToString::to_string)
-                        .unwrap_or_default(),
-                });
+            // What cannot be planned or fetched is left to the slow path, which says what is wrong.
+            let mut planned = Vec::new();
+            for chain in chains {
+                match chain {
+                    Ok(rows) => planned.extend(rows),
+                    Err(error @ Error::IndexCorrupt { .. }) => return Err(error),
+                    Err(_) => {}
+                }
             }
-            let fetched = self.fetch(index, chains.iter().flatten().flatten())?;
-            ids.par_iter()
-                .map(
-                    |id| match self.read_by_first_frames(index, *id, Some(&fetched)) {
-                        Ok(bytes) => Ok(bytes),
-                        Err(error @ Error::IndexCorrupt { .. }) => Err(error),
-                        Err(_) => self.read_by_any_frames(index, *id),
-                    },
-                )
-                .collect()
+            let fetched = self.fetch(index, planned)?;
+            let read = |id: &ChunkId| match self.read_by_first_frames(index, *id, Some(&fetched)) {
+                Err(error) if !matches!(error, Error::IndexCorrupt { .. }) => {
+                    self.read_by_any_frames(index, *id)
+                }
+                other => other,
+            };
+            let mut chunks: Vec<_> = ids.par_iter().map(read).collect();
+            match chunks
+                .iter()
+                .position(|chunk| matches!(chunk, Err(Error::IndexCorrupt { .. })))
+            {
+                Some(damaged) => chunks.swap_remove(damaged).map(|_| Vec::new()),
+                None => Ok(chunks),
+            }
         })
     }
 
-    fn fetch<'a>(
-        &self,
-        index: &Index,
-        rows: impl Iterator<Item = &'a FrameRow>,
-    ) -> Result<Fetched> {
-        let mut rows: Vec<_> = rows.copied().collect();
+    /// Whether the repository has every chunk of a content and of its recipe.
+    pub fn holds_content(&self, content: &Content) -> Result<bool> {
+        let Ok(recipe) = self.recipe_ids(content) else {
+            return Ok(false);
+        };
+        let Ok(ids) = self.content_ids(content) else {
+            return Ok(false);
+        };
+        self.with_index(|index| {
+            for id in recipe.iter().chain(&ids) {
+                if !index.holds(*id)? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        })
+    }
+
+    fn fetch(&self, index: &Index, mut rows: Vec<FrameRow>) -> Result<Fetched> {
         rows.sort_unstable_by_key(|row| (row.pack, row.offset));
         rows.dedup_by_key(|row| (row.pack, row.ordinal));
         let mut runs: Vec<&[FrameRow]> = Vec::new();

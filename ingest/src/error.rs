@@ -1,0 +1,107 @@
+//! What can go wrong with a backup or a restore as a whole, and with single files of it.
+
+use std::fmt;
+use std::io;
+
+use nightfold_repo::format::escape_path;
+
+use crate::fs::ScanError;
+
+/// Result with [`enum@Error`].
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a backup or a restore failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The repository.
+    #[error(transparent)]
+    Repository(#[from] nightfold_repo::Error),
+    /// What is to be backed up cannot be looked at.
+    #[error(transparent)]
+    Scan(#[from] ScanError),
+    /// The dump command did not succeed: no snapshot was made.
+    #[error("{program} {how}: no snapshot was made")]
+    Command {
+        /// The program.
+        program: String,
+        /// How it ended.
+        how: String,
+        /// The last lines it wrote to standard error.
+        stderr_tail: Vec<String>,
+    },
+    /// A stream that was to be stored could not be read.
+    #[error("cannot read {name}: {source}: no snapshot was made")]
+    Source {
+        /// Its name.
+        name: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A stream ended before its first byte.
+    #[error("{name} gave no data at all: an empty dump is not stored, no snapshot was made")]
+    Empty {
+        /// Its name.
+        name: String,
+    },
+    /// Not one file could be read.
+    #[error("nothing could be read, no snapshot was made; first of {count} failures: {first}")]
+    NothingRead {
+        /// The first failure.
+        first: Failure,
+        /// How many there are.
+        count: usize,
+    },
+    /// A restore would replace something.
+    #[error("{path} exists already under {target}: nothing was restored")]
+    Exists {
+        /// The path as stored.
+        path: String,
+        /// The target folder.
+        target: String,
+    },
+    /// The target of a restore cannot be used.
+    #[error("cannot use {target} as target: {source}")]
+    Target {
+        /// The target folder.
+        target: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A path that the snapshot does not hold.
+    #[error("the snapshot holds no {path}")]
+    NoSuchPath {
+        /// The path.
+        path: String,
+    },
+    /// The output could not be written.
+    #[error("cannot write the output: {0}")]
+    Output(io::Error),
+    /// The run was told to stop.
+    #[error("interrupted: no snapshot was made, earlier ones are as they were")]
+    Interrupted,
+}
+
+/// Something that went wrong with one path while the rest went on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The path as stored.
+    pub path: Vec<u8>,
+    /// What happened.
+    pub reason: String,
+}
+
+impl Failure {
+    pub(crate) fn new(path: &[u8], reason: impl fmt::Display) -> Self {
+        Self {
+            path: path.to_vec(),
+            reason: reason.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", escape_path(&self.path), self.reason)
+    }
+}

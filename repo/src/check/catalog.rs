@@ -1,0 +1,208 @@
+//! What packs hold, frame by frame, sorted by chunk: about 64 bytes of memory a frame.
+
+use std::ops::Range;
+
+use nightfold_chunker::ChunkId;
+use rayon::prelude::*;
+
+use crate::error::{Error, Result};
+use crate::format::{
+    BaseRef, CodecKind, Directory, FOOTER_BYTES, HEADER_BYTES, Header, Kind, ObjectName, StreamKind,
+};
+use crate::index::Index;
+use crate::pack::read_directory;
+use crate::repository::Repository;
+use crate::storage::Listed;
+
+/// Packs whose directories are in memory at once, beside the catalog.
+const PACKS_AT_ONCE: usize = 256;
+
+/// A pack whose directory is readable.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CatalogPack {
+    pub(crate) name: ObjectName,
+    pub(crate) epoch: u32,
+    pub(crate) stream: StreamKind,
+    pub(crate) bytes: u64,
+}
+
+/// A frame and where it lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CatalogFrame {
+    pub(crate) id: ChunkId,
+    pub(crate) base: Option<BaseRef>,
+    pub(crate) codec: CodecKind,
+    pub(crate) rank: u8,
+    /// Position in [`Catalog::packs`].
+    pub(crate) pack: u32,
+    pub(crate) ordinal: u32,
+    /// Of its sealed bytes; packs are far smaller than 4 GiB.
+    pub(crate) offset: u32,
+    pub(crate) sealed_bytes: u32,
+    pub(crate) raw_bytes: u32,
+    pub(crate) version: u32,
+}
+
+/// All frames of all readable packs.
+#[derive(Default)]
+pub(crate) struct Catalog {
+    pub(crate) packs: Vec<CatalogPack>,
+    /// By chunk, then rank: the frame that is decoded with the least work comes first.
+    pub(crate) frames: Vec<CatalogFrame>,
+    sound: Vec<bool>,
+}
+
+impl Catalog {
+    /// Reads the directories of `packs`; those that cannot be read are returned beside. `done` is told the
+    /// bytes read of a pack and the bytes that it has.
+    pub(crate) fn read(
+        repository: &Repository,
+        packs: &[Listed],
+        mut done: impl FnMut(u64, u64),
+    ) -> (Self, Vec<(ObjectName, Error)>) {
+        let mut catalog = Self::default();
+        let mut errors = Vec::new();
+        for packs in packs.chunks(PACKS_AT_ONCE) {
+            let directories: Vec<Result<(Header, Directory)>> = packs
+                .par_iter()
+                .map(|pack| read_directory(repository.vault(), repository.storage(), *pack))
+                .collect();
+            for (pack, directory) in packs.iter().zip(directories) {
+                let name = ObjectName::new(Kind::Pack, pack.id);
+                match directory {
+                    Ok((header, directory)) => {
+                        let directory_bytes = pack.bytes - directory.frames_end();
+                        done(HEADER_BYTES as u64 + directory_bytes, pack.bytes);
+                        let pack = CatalogPack {
+                            name,
+                            epoch: header.epoch,
+                            stream: directory.stream,
+                            bytes: pack.bytes,
+                        };
+                        catalog.add(pack, &directory);
+                    }
+                    Err(error) => {
+                        done((HEADER_BYTES + FOOTER_BYTES) as u64, pack.bytes);
+                        errors.push((name, error));
+                    }
+                }
+            }
+        }
+        catalog.sort();
+        (catalog, errors)
+    }
+
+    /// Takes over what the local index knows of usable frames.
+    pub(crate) fn of_index(index: &Index) -> Result<Self> {
+        let mut catalog = Self::default();
+        let mut places = std::collections::HashMap::new();
+        for (number, pack) in index.packs()? {
+            places.insert(number, catalog.packs.len() as u32);
+            catalog.packs.push(CatalogPack {
+                name: ObjectName::new(Kind::Pack, pack.id),
+                epoch: pack.epoch,
+                stream: pack.stream,
+                bytes: pack.bytes,
+            });
+        }
+        index.each_frame(|row| {
+            // A pack that another process entered since is left out.
+            if let Some(place) = places.get(&row.pack) {
+                catalog.frames.push(CatalogFrame {
+                    id: row.id,
+                    base: row.base,
+                    codec: row.codec,
+                    rank: row.rank,
+                    pack: *place,
+                    ordinal: row.ordinal,
+                    offset: row.offset as u32,
+                    sealed_bytes: row.sealed_bytes,
+                    raw_bytes: row.raw_bytes,
+                    version: row.version,
+                });
+            }
+        })?;
+        catalog.sort();
+        Ok(catalog)
+    }
+
+    fn add(&mut self, pack: CatalogPack, directory: &Directory) {
+        let place = self.packs.len() as u32;
+        self.packs.push(pack);
+        let frames = directory.offsets().enumerate();
+        self.frames
+            .extend(frames.map(|(ordinal, (offset, entry))| CatalogFrame {
+                id: entry.id,
+                base: entry.base,
+                codec: entry.codec,
+                rank: entry.rank,
+                pack: place,
+                ordinal: ordinal as u32,
+                offset: offset as u32,
+                sealed_bytes: entry.sealed_bytes,
+                raw_bytes: entry.raw_bytes,
+                version: entry.version,
+            }));
+    }
+
+    fn sort(&mut self) {
+        self.frames
+            .par_sort_unstable_by_key(|frame| (frame.id, frame.rank, frame.pack, frame.ordinal));
+        self.settle(|_| false);
+    }
+
+    /// Decides which frames are sound: not damaged, and whole or with a sound base of lower rank. Because ranks
+    /// fall strictly (I10), one pass by rank sees every base before what rests on it.
+    pub(crate) fn settle(&mut self, damaged: impl Fn(usize) -> bool) {
+        self.sound = vec![false; self.frames.len()];
+        for at in self.by_rank() {
+            self.sound[at] = !damaged(at)
+                && (self.frames[at].base.is_none() || self.bases(at).any(|base| self.sound[base]));
+        }
+    }
+
+    /// All frames, those of lower rank first.
+    pub(crate) fn by_rank(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.frames.len()).collect();
+        order.sort_by_key(|at| self.frames[*at].rank);
+        order
+    }
+
+    /// Whether the frame can be decoded, as far as is known.
+    pub(crate) fn is_sound(&self, at: usize) -> bool {
+        self.sound[at]
+    }
+
+    /// The frames of a chunk.
+    pub(crate) fn of_chunk(&self, id: ChunkId) -> Range<usize> {
+        self.between(id, id)
+    }
+
+    /// The frames that may be the base of this one: any of the chunk it names with a lower rank.
+    pub(crate) fn bases(&self, at: usize) -> impl Iterator<Item = usize> {
+        let frame = self.frames[at];
+        let range = frame.base.map_or(0..0, |base| {
+            let (low, high) = base.range();
+            self.between(low, high)
+        });
+        range.filter(move |base| self.frames[*base].rank < frame.rank)
+    }
+
+    /// The frame that this one is best decoded against.
+    pub(crate) fn parent(&self, at: usize) -> Option<usize> {
+        self.bases(at)
+            .filter(|base| self.sound[*base])
+            .min_by_key(|base| self.frames[*base].rank)
+    }
+
+    /// How many different chunks there are.
+    pub(crate) fn chunks(&self) -> u64 {
+        self.frames.chunk_by(|a, b| a.id == b.id).count() as u64
+    }
+
+    fn between(&self, low: ChunkId, high: ChunkId) -> Range<usize> {
+        let start = self.frames.partition_point(|frame| frame.id < low);
+        let length = self.frames[start..].partition_point(|frame| frame.id <= high);
+        start..start + length
+    }
+}
