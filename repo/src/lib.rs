@@ -1,5 +1,6 @@
 //! The Nightfold repository: format, keys, packs, index, snapshots and checks.
 
+pub mod check;
 mod codec;
 mod crypto;
 pub mod error;
@@ -9,6 +10,7 @@ pub mod limits;
 mod pack;
 mod platform;
 pub mod repository;
+pub mod stats;
 pub mod storage;
 
 pub use crypto::KdfCost;

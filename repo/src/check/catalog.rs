@@ -54,11 +54,11 @@ pub(crate) struct Catalog {
 
 impl Catalog {
     /// Reads the directories of `packs`; those that cannot be read are returned beside. `done` is told the
-    /// bytes read of a pack and the bytes that it has.
+    /// bytes read of a pack, the bytes that it has, and whether it is readable.
     pub(crate) fn read(
         repository: &Repository,
         packs: &[Listed],
-        mut done: impl FnMut(u64, u64),
+        mut done: impl FnMut(u64, u64, bool),
     ) -> (Self, Vec<(ObjectName, Error)>) {
         let mut catalog = Self::default();
         let mut errors = Vec::new();
@@ -72,7 +72,7 @@ impl Catalog {
                 match directory {
                     Ok((header, directory)) => {
                         let directory_bytes = pack.bytes - directory.frames_end();
-                        done(HEADER_BYTES as u64 + directory_bytes, pack.bytes);
+                        done(HEADER_BYTES as u64 + directory_bytes, pack.bytes, true);
                         let pack = CatalogPack {
                             name,
                             epoch: header.epoch,
@@ -82,7 +82,7 @@ impl Catalog {
                         catalog.add(pack, &directory);
                     }
                     Err(error) => {
-                        done((HEADER_BYTES + FOOTER_BYTES) as u64, pack.bytes);
+                        done((HEADER_BYTES + FOOTER_BYTES) as u64, pack.bytes, false);
                         errors.push((name, error));
                     }
                 }
@@ -193,6 +193,13 @@ impl Catalog {
         self.bases(at)
             .filter(|base| self.sound[*base])
             .min_by_key(|base| self.frames[*base].rank)
+    }
+
+    /// Bytes of the packs that are not sealed bytes of frames.
+    pub(crate) fn bytes_beside_frames(&self) -> u64 {
+        let all: u64 = self.packs.iter().map(|pack| pack.bytes).sum();
+        let sealed = |frame: &CatalogFrame| u64::from(frame.sealed_bytes);
+        all - self.frames.iter().map(sealed).sum::<u64>().min(all)
     }
 
     /// How many different chunks there are.

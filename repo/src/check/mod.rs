@@ -117,19 +117,19 @@ impl Repository {
             done: AtomicU64::new(0),
             total: pack_bytes + snapshots.iter().map(reach::list_bytes).sum::<u64>(),
         };
-        let mut catalog = self.check_directories(&packs, options, &meter, &mut report);
+        let mut catalog = self.check_directories(&packs, options.read_data, &meter, &mut report);
         report.chunks = catalog.chunks();
 
         let mut reader = Reader::new(self, &mut catalog);
-        let damaged = if options.read_data {
-            data::verify(&mut reader, &meter)
-        } else {
-            Vec::new()
-        };
-        let mut damage = damage::Damage::trace(reader.catalog(), damaged);
+        if options.read_data {
+            data::verify(&mut reader, &meter);
+        }
+        let mut damage = damage::Damage::trace(&reader);
         reach::check(&reader, &snapshots, &mut damage, &meter, &mut report);
+        damage.report(&reader, &mut report);
         report.bytes_read += reader.bytes_read();
-        damage.report(reader.catalog(), &mut report);
+        // Damage of frames is not the index's affair: it is compared with what the directories list.
+        catalog.settle(|_| false);
         compare::check(self, &catalog, &mut report)?;
         self.note_strangers(&mut report)?;
         Ok(report)
@@ -139,20 +139,21 @@ impl Repository {
     fn check_directories(
         &self,
         packs: &[crate::storage::Listed],
-        options: &CheckOptions,
+        read_data: bool,
         meter: &Meter<'_>,
         report: &mut CheckReport,
     ) -> Catalog {
-        let (catalog, errors) = Catalog::read(self, packs, |read, pack_bytes| {
+        let (catalog, errors) = Catalog::read(self, packs, |read, pack_bytes, is_readable| {
             report.bytes_read += read;
             // With `read_data` a pack is done only once its frames are.
-            meter.add(if options.read_data { 0 } else { pack_bytes });
+            let frames_follow = read_data && is_readable;
+            meter.add(if frames_follow { 0 } else { pack_bytes });
         });
-        report
-            .problems
-            .extend(errors.into_iter().map(|(name, error)| {
+        report.problems.extend(
+            errors.into_iter().map(|(name, error)| {
                 Problem::new(name, objects::reason(&error, &name.to_string()))
-            }));
+            }),
+        );
         catalog
     }
 }

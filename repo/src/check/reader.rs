@@ -1,6 +1,7 @@
 //! Frames and chunks by way of the catalog.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use nightfold_chunker::ChunkId;
 
@@ -16,7 +17,17 @@ pub(super) struct Reader<'r> {
     repository: &'r Repository,
     catalog: &'r mut Catalog,
     damaged: Vec<AtomicBool>,
+    failures: Mutex<Vec<Failure>>,
     bytes_read: AtomicU64,
+}
+
+/// A damaged frame.
+#[derive(Clone, Debug)]
+pub(super) struct Failure {
+    /// Position in the catalog.
+    pub(super) frame: usize,
+    /// Why it cannot be decoded.
+    pub(super) reason: String,
 }
 
 impl<'r> Reader<'r> {
@@ -30,6 +41,7 @@ impl<'r> Reader<'r> {
             repository,
             catalog,
             damaged,
+            failures: Mutex::default(),
             bytes_read: AtomicU64::new(0),
         }
     }
@@ -40,6 +52,20 @@ impl<'r> Reader<'r> {
 
     pub(super) fn bytes_read(&self) -> u64 {
         self.bytes_read.load(Ordering::Relaxed)
+    }
+
+    /// The frames that proved damaged so far, in the order of their places.
+    pub(super) fn failures(&self) -> Vec<Failure> {
+        let mut failures = self
+            .failures
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        failures.sort_by_key(|failure| {
+            let frame = &self.catalog.frames[failure.frame];
+            (frame.pack, frame.ordinal)
+        });
+        failures
     }
 
     /// Decides anew which frames are sound, now that some are known to be damaged.
@@ -112,6 +138,12 @@ impl<'r> Reader<'r> {
             .any(|at| self.catalog.is_sound(at))
     }
 
+    /// Whether another frame of the same chunk can be decoded.
+    pub(super) fn holds_elsewhere(&self, at: usize) -> bool {
+        let mut frames = self.catalog.of_chunk(self.catalog.frames[at].id);
+        frames.any(|other| other != at && self.catalog.is_sound(other) && !self.is_damaged(other))
+    }
+
     /// In words for a user, to follow the chunk's id.
     pub(super) fn why_lost(&self, id: ChunkId) -> String {
         let mut frames = self.catalog.of_chunk(id);
@@ -157,8 +189,17 @@ impl<'r> Reader<'r> {
     }
 
     fn mark<T>(&self, at: usize, result: Result<T>) -> Result<T> {
-        if result.is_err() {
-            self.damaged[at].store(true, Ordering::Relaxed);
+        if let Err(error) = &result
+            && !self.damaged[at].swap(true, Ordering::Relaxed)
+        {
+            let pack = self.catalog.packs[self.catalog.frames[at].pack as usize].name;
+            self.failures
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(Failure {
+                    frame: at,
+                    reason: super::objects::reason(error, &pack.to_string()),
+                });
         }
         result
     }

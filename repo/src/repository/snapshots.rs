@@ -88,8 +88,13 @@ impl Repository {
     }
 
     fn read_snapshot(&self, id: ObjectId) -> Result<StoredSnapshot> {
+        let bytes = self.storage.get(ObjectName::new(Kind::Snapshot, id))?;
+        self.open_snapshot(id, bytes)
+    }
+
+    /// The snapshot in the sealed bytes of an object.
+    pub(crate) fn open_snapshot(&self, id: ObjectId, mut bytes: Vec<u8>) -> Result<StoredSnapshot> {
         let name = ObjectName::new(Kind::Snapshot, id);
-        let mut bytes = self.storage.get(name)?;
         let body = self.vault.open_object(name, &mut bytes)?;
         let mut cursor = Cursor::new(&body);
         let json = cursor
@@ -161,6 +166,11 @@ impl Repository {
             }
         }
         Ok(state)
+    }
+
+    /// What this client remembers of its own snapshots, if anything.
+    pub(crate) fn remembered_writer(&self) -> Option<WriterState> {
+        serde_json::from_slice(&std::fs::read(self.cache.join("writer.json")).ok()?).ok()
     }
 
     fn save_writer_state(&self, state: &WriterState) -> Result<()> {

@@ -1,0 +1,108 @@
+//! Whether the local index agrees with the packs' directories.
+
+use std::collections::HashMap;
+
+use super::CheckReport;
+use super::catalog::{Catalog, CatalogFrame};
+use crate::error::{Error, Result};
+use crate::format::{Kind, ObjectId};
+use crate::index::{FrameRow, Index};
+use crate::repository::Repository;
+
+/// Compares, and makes the index anew if it differs: it is derived, so this is no damage to the repository.
+pub(super) fn check(
+    repository: &Repository,
+    catalog: &Catalog,
+    report: &mut CheckReport,
+) -> Result<()> {
+    let difference = match repository.index() {
+        Ok(index) => difference(repository, &index, catalog),
+        Err(error) => Err(error),
+    };
+    let what = match difference {
+        Ok(None) => return Ok(()),
+        Ok(Some(what)) => what,
+        Err(error @ (Error::IndexCorrupt { .. } | Error::Index { .. })) => error.to_string(),
+        Err(other) => return Err(other),
+    };
+    let note = match repository.rebuild_index() {
+        Ok(made) => format!(
+            "the local index did not agree with the packs ({what}): made anew from {} packs",
+            made.packs
+        ),
+        Err(error) => format!(
+            "the local index does not agree with the packs ({what}) and could not be made anew: {error}"
+        ),
+    };
+    report.notes.push(note);
+    Ok(())
+}
+
+/// `None`: the index says what the catalog says.
+fn difference(repository: &Repository, index: &Index, catalog: &Catalog) -> Result<Option<String>> {
+    let places: HashMap<ObjectId, u32> = catalog
+        .packs
+        .iter()
+        .enumerate()
+        .map(|(place, pack)| (pack.name.id, place as u32))
+        .collect();
+    let mut numbers = HashMap::new();
+    let mut unknown = Vec::new();
+    for (number, pack) in index.packs()? {
+        match places.get(&pack.id) {
+            Some(place) => {
+                let known = &catalog.packs[*place as usize];
+                if (known.bytes, known.epoch, known.stream) != (pack.bytes, pack.epoch, pack.stream)
+                {
+                    return Ok(Some(format!("it has another idea of {}", known.name)));
+                }
+                numbers.insert(number, *place);
+            }
+            None => unknown.push(pack.id),
+        }
+    }
+    if numbers.len() < catalog.packs.len() {
+        let missing = catalog.packs.len() - numbers.len();
+        return Ok(Some(format!("it lacks {missing} packs")));
+    }
+    // Packs that a running backup has written since they were listed are no difference.
+    let listed = repository.storage().list(Kind::Pack)?;
+    if let Some(gone) = unknown
+        .iter()
+        .find(|id| !listed.iter().any(|listed| listed.id == **id))
+    {
+        return Ok(Some(format!("it knows a pack {gone} that is not there")));
+    }
+    let (mut same, mut other) = (0, 0);
+    index.each_frame(|row| {
+        if let Some(place) = numbers.get(&row.pack) {
+            if agrees(catalog, &row, *place) {
+                same += 1;
+            } else {
+                other += 1;
+            }
+        }
+    })?;
+    let sound = (0..catalog.frames.len()).filter(|at| catalog.is_sound(*at));
+    let expected = sound.count();
+    Ok((other > 0 || same != expected)
+        .then(|| format!("{same} of {expected} frames are as they should be, {other} are not")))
+}
+
+fn agrees(catalog: &Catalog, row: &FrameRow, pack: u32) -> bool {
+    let expected = CatalogFrame {
+        id: row.id,
+        base: row.base,
+        codec: row.codec,
+        rank: row.rank,
+        pack,
+        ordinal: row.ordinal,
+        offset: row.offset as u32,
+        sealed_bytes: row.sealed_bytes,
+        raw_bytes: row.raw_bytes,
+        version: row.version,
+    };
+    catalog
+        .of_chunk(row.id)
+        .any(|at| catalog.frames[at] == expected && catalog.is_sound(at))
+}
