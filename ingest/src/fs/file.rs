@@ -104,7 +104,7 @@ impl Drop for FileBeingRestored {
 }
 
 /// Holes come from a snapshot, which may be hostile: any list will do.
-fn tidy(holes: &[(u64, u64)], size: u64) -> Vec<(u64, u64)> {
+pub(super) fn tidy(holes: &[(u64, u64)], size: u64) -> Vec<(u64, u64)> {
     let mut spans: Vec<(u64, u64)> = holes
         .iter()
         .map(|(offset, length)| (*offset, offset.saturating_add(*length).min(size)))

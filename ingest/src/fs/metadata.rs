@@ -60,7 +60,7 @@ pub(super) fn apply(
 }
 
 /// A program must not run with the rights of whoever restores it because its owner could not be set.
-fn safe_mode(mode: u32, is: (u32, u32), wanted: (u32, u32), is_directory: bool) -> u32 {
+pub(super) fn safe_mode(mode: u32, is: (u32, u32), wanted: (u32, u32), is_directory: bool) -> u32 {
     let mut mode = mode;
     if is.0 != wanted.0 {
         mode &= !SET_UID;

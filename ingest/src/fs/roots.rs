@@ -9,7 +9,7 @@ use super::exclude::Excludes;
 use super::scan::ScanError;
 use super::unix;
 
-/// Absolute paths in [`path_order`], each once. `/` is the empty path, so that every child is
+/// Absolute paths in [`path_order`], some of them repeated. `/` is the empty path, so that every child is
 /// its parent, a `/`, and a name.
 pub(super) struct Roots(Vec<Vec<u8>>);
 
@@ -31,7 +31,6 @@ impl Roots {
             return Err(ScanError::AllExcluded);
         }
         roots.sort_by(|a, b| path_order(a, b));
-        roots.dedup();
         Ok(Self(roots))
     }
 

@@ -144,7 +144,7 @@ fn a_wrong_list_of_holes_loses_nothing() {
         &[(0, u64::MAX)],
         &[(3, 4), (0, 5), (9, 0), (u64::MAX, 9)],
         &[(2, 1), (4, 1), (6, 1), (1, 8)],
-        &[(0, 1), (1, 1), (9, 1)],
+        &[(8, 1), (0, 1), (9, 1)],
     ];
     for list in lists {
         let (folder, target) = target();
@@ -156,6 +156,23 @@ fn a_wrong_list_of_holes_loses_nothing() {
         let content = fs::read(folder.path().join("file")).unwrap();
         assert_eq!(content, b"0123456789", "{list:?}");
     }
+}
+
+#[test]
+fn any_list_of_holes_becomes_spans_that_ascend_within_the_size() {
+    let tidy = file::tidy(
+        &[
+            (50, 100),
+            (1, 0),
+            (20, 5),
+            (0, 10),
+            (2, 3),
+            (25, 5),
+            (101, 7),
+        ],
+        100,
+    );
+    assert_eq!(tidy, [(0, 10), (20, 30), (50, 100)]);
 }
 
 #[test]
@@ -306,9 +323,10 @@ fn extended_attributes_come_back_even_on_a_read_only_file() {
         (b"user.nightfold.a".to_vec(), b"\0\xff\n".to_vec()),
         (b"user.nightfold.b".to_vec(), Vec::new()),
     ];
+    let backwards: Xattrs = xattrs.iter().rev().cloned().collect();
     let restored = target.create_file(b"file", 0, &[]).unwrap();
     let warnings = restored
-        .finish(&own_metadata(0o400), &xattrs, false)
+        .finish(&own_metadata(0o400), &backwards, false)
         .unwrap();
     if warnings.len() == 2 && warnings.iter().all(|text| text.contains("not supported")) {
         return; // By this file system.
@@ -376,4 +394,14 @@ fn a_known_name_goes_before_the_number() {
     let restored = target.create_file(b"file", 0, &[]).unwrap();
     restored.finish(&metadata, &[], false).unwrap();
     assert_eq!(fs::metadata(folder.path().join("file")).unwrap().uid(), 0);
+}
+
+#[test]
+fn set_id_bits_go_where_the_owner_could_not() {
+    let (is, root) = ((1000, 1000), (0, 0));
+    assert_eq!(metadata::safe_mode(0o6755, is, is, false), 0o6755);
+    assert_eq!(metadata::safe_mode(0o7755, is, root, false), 0o1755);
+    assert_eq!(metadata::safe_mode(0o6755, is, (0, 1000), false), 0o2755);
+    assert_eq!(metadata::safe_mode(0o6755, is, (1000, 0), false), 0o4755);
+    assert_eq!(metadata::safe_mode(0o2755, is, root, true), 0o2755);
 }

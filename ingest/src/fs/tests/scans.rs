@@ -175,6 +175,9 @@ fn a_link_that_leads_to_a_root_is_found_as_a_directory() {
     let expected = ["link", "link/x"];
     let alone = found(&[&through], &[]);
     assert_eq!(text(&below(folder.path(), &alone)), expected);
+    let link = folder.path().join("link");
+    let itself = found(&[&link, &through], &[]);
+    assert_eq!(text(&below(folder.path(), &itself)), expected);
     let both = found(&[folder.path(), &through], &[]);
     let expected = ["link", "link/x", "real", "real/x", "real/y"];
     assert_eq!(text(&below(folder.path(), &both)), expected);
