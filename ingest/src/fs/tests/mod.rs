@@ -3,11 +3,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod attributes;
 mod excludes;
 mod files;
 mod nodes;
 mod safety;
 mod scans;
+mod sparse;
 
 use std::path::{Path, PathBuf};
 
