@@ -27,20 +27,21 @@ const MARK_BROKEN: &str = "
             AND lower.rank < frames.rank AND lower.broken = 0)";
 
 impl Index {
-    /// Compares the index with a listing of packs.
-    pub(crate) fn compare(&self, listed: &[Listed]) -> Result<CatchUp> {
+    /// Compares the index with the packs that `list` lists. It is called after the index was asked: a pack that
+    /// another process puts and enters meanwhile must not look like one that is gone.
+    pub(crate) fn compare(&self, list: impl FnOnce() -> Result<Vec<Listed>>) -> Result<CatchUp> {
         let mut known: HashMap<ObjectId, (i64, u64)> = self
             .packs()?
             .into_iter()
             .map(|(number, pack)| (pack.id, (number, pack.bytes)))
             .collect();
         let mut difference = CatchUp::default();
-        for object in listed {
+        for object in list()? {
             match known.get(&object.id) {
                 Some((_, bytes)) if *bytes == object.bytes => {
                     known.remove(&object.id);
                 }
-                _ => difference.unseen.push(*object),
+                _ => difference.unseen.push(object),
             }
         }
         difference.gone = known.into_values().map(|(number, _)| number).collect();

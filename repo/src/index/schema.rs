@@ -8,13 +8,14 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use crate::error::{Error, Result};
 
 /// Counts up when the tables change: another version is rebuilt, not converted.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 
-// `guard` is a hash of the row: a flipped bit in the cache must not pass for a chunk we hold.
+// `guard` is a hash of the row: a flipped bit in the cache must not pass for a chunk we hold. Pack numbers are
+// never used again: another process may still hold rows that name one.
 const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS packs (
-        number INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, epoch INTEGER NOT NULL,
+        number INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL UNIQUE, epoch INTEGER NOT NULL,
         stream INTEGER NOT NULL, bytes INTEGER NOT NULL, guard INTEGER NOT NULL);
     CREATE TABLE IF NOT EXISTS frames (
         id BLOB NOT NULL, pack INTEGER NOT NULL, ordinal INTEGER NOT NULL, offset INTEGER NOT NULL,

@@ -1,13 +1,15 @@
 //! The repository's hold on its index: opened late, caught up, and rebuilt when it turns out damaged.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
 use super::Repository;
 use crate::error::{Error, Result};
-use crate::format::{Directory, Kind, ObjectName};
+use crate::format::{Directory, Kind, ObjectId, ObjectName};
 use crate::index::{Index, IndexedPack};
 use crate::pack::read_directory;
 use crate::storage::Listed;
@@ -30,6 +32,9 @@ pub(super) struct IndexHandle {
     path: PathBuf,
     repository: String,
     open: Mutex<Option<Arc<Index>>>,
+    /// Snapshots listed so far: one that is new may rest on packs that came after the index was caught up.
+    snapshots: Mutex<HashSet<ObjectId>>,
+    behind: AtomicBool,
 }
 
 impl IndexHandle {
@@ -38,6 +43,21 @@ impl IndexHandle {
             path,
             repository,
             open: Mutex::default(),
+            snapshots: Mutex::default(),
+            behind: AtomicBool::new(false),
+        }
+    }
+
+    /// These snapshots were listed: the next question to the index is put to one that knows their packs.
+    pub(super) fn listed(&self, snapshots: &[Listed]) {
+        let mut known = self
+            .snapshots
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let before = known.len();
+        known.extend(snapshots.iter().map(|listed| listed.id));
+        if known.len() > before {
+            self.behind.store(true, Ordering::SeqCst);
         }
     }
 }
@@ -78,8 +98,19 @@ impl Repository {
             .open
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
+        let behind = self.index.behind.swap(false, Ordering::SeqCst);
         if let Some(index) = &*open {
-            return Ok(Arc::clone(index));
+            let index = Arc::clone(index);
+            return match behind.then(|| self.catch_up(&index)).transpose() {
+                Ok(_) => Ok(index),
+                Err(Error::IndexCorrupt { reason }) => {
+                    Ok(Arc::clone(open.insert(self.open_anew(&reason)?.0)))
+                }
+                Err(other) => {
+                    self.index.behind.store(true, Ordering::SeqCst);
+                    Err(other)
+                }
+            };
         }
         let fresh = !self.index.path.exists();
         let opened = match self.open_index() {
@@ -129,7 +160,7 @@ impl Repository {
     }
 
     fn catch_up(&self, index: &Index) -> Result<IndexReport> {
-        let difference = index.compare(&self.storage.list(Kind::Pack)?)?;
+        let difference = index.compare(|| self.storage.list(Kind::Pack))?;
         let mut report = IndexReport::default();
         let mut recheck = !difference.gone.is_empty();
         if recheck {

@@ -14,6 +14,7 @@ use crate::format::{
     CodecKind, Cursor, Kind, ObjectId, ObjectName, Snapshot, SnapshotWriter, put_varint,
 };
 use crate::limits::SNAPSHOT_BYTES_MAX;
+use crate::storage::Listed;
 
 /// A snapshot and its id.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,7 +46,7 @@ pub struct WriterState {
 impl Repository {
     /// All readable snapshots, oldest first, and what is wrong with the others.
     pub fn snapshots_and_errors(&self) -> Result<(Vec<StoredSnapshot>, Vec<Error>)> {
-        let listed = self.storage.list(Kind::Snapshot)?;
+        let listed = self.list_snapshots()?;
         let read: Vec<_> = listed
             .par_iter()
             .map(|listed| self.read_snapshot(listed.id))
@@ -79,12 +80,17 @@ impl Repository {
     /// The snapshot whose id starts with `prefix`.
     pub fn snapshot(&self, prefix: &str) -> Result<StoredSnapshot> {
         let ids: Vec<_> = self
-            .storage
-            .list(Kind::Snapshot)?
+            .list_snapshots()?
             .into_iter()
             .map(|listed| listed.id)
             .collect();
         self.read_snapshot(one_of(&ids, prefix, "snapshot")?)
+    }
+
+    fn list_snapshots(&self) -> Result<Vec<Listed>> {
+        let listed = self.storage.list(Kind::Snapshot)?;
+        self.index.listed(&listed);
+        Ok(listed)
     }
 
     fn read_snapshot(&self, id: ObjectId) -> Result<StoredSnapshot> {
