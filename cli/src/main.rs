@@ -1,2 +1,29 @@
-//! Placeholder while the workspace is laid out.
-fn main() {}
+//! `nightfold`: a backup repository that folds nights of database dumps into one another.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
+
+mod args;
+mod commands;
+mod config;
+mod context;
+mod describe;
+mod exit;
+mod machine;
+mod messages;
+mod output;
+mod password;
+mod paths;
+mod progress;
+mod select;
+mod source;
+mod standard_input;
+mod stop;
+mod time;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    exit::code(commands::run(args::Cli::parse()))
+}

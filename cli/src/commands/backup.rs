@@ -1,0 +1,241 @@
+//! `nightfold backup`.
+
+use std::ffi::OsString;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use clap::Args;
+use jiff::tz::TimeZone;
+use nightfold_ingest::{BackupReport, BackupRequest, Progress, Source, backup};
+use nightfold_repo::format::escape_path;
+use nightfold_repo::repository::WriteOptions;
+use serde_json::json;
+
+use crate::args::JsonFlag;
+use crate::context::Context;
+use crate::exit::{Error, Outcome, Result};
+use crate::output::{Output, count, size};
+use crate::progress::{self, Reading, Shown};
+use crate::source::{self, Asked, Input};
+use crate::standard_input::StandardInput;
+use crate::stop::Stop;
+use crate::{machine, time};
+
+/// Options of `backup`.
+#[derive(Debug, Args)]
+pub struct BackupArgs {
+    /// Files and folders; or '-' for standard input; or the name of a source in nightfold.toml (it wins over a
+    /// path of that name: write ./NAME to mean the path); or with --command a program and its arguments
+    #[arg(required = true, value_name = "PATH|NAME|-")]
+    what: Vec<OsString>,
+    /// Store what a command prints, if it succeeds: --command -- pg_dump app
+    #[arg(long)]
+    command: bool,
+    /// The name of the file that standard input or a command's output becomes [default: stdin, or the program's
+    /// name]
+    #[arg(long, value_name = "NAME")]
+    stdin_name: Option<OsString>,
+    /// A word to find the snapshot by
+    #[arg(long = "tag", value_name = "TAG")]
+    tags: Vec<String>,
+    /// The host to name instead of this one
+    #[arg(long, value_name = "NAME")]
+    host: Option<String>,
+    /// The time to note instead of now: 'YYYY-MM-DD HH:MM[:SS]' or RFC 3339
+    #[arg(long, value_name = "TIME")]
+    time: Option<String>,
+    /// Leave out what matches this glob
+    #[arg(long = "exclude", value_name = "GLOB")]
+    excludes: Vec<String>,
+    /// Read files again that look unchanged
+    #[arg(long)]
+    force: bool,
+    /// Store nothing, only tell what would be stored
+    #[arg(long)]
+    dry_run: bool,
+    /// zstd level
+    #[arg(long, value_name = "N", default_value_t = WriteOptions::default().level,
+          value_parser = clap::value_parser!(i32).range(1..=19))]
+    level: i32,
+    #[command(flatten)]
+    json: JsonFlag,
+}
+
+/// Makes a snapshot.
+pub fn run(context: &Context, args: BackupArgs) -> Result<Outcome> {
+    let config = context.config()?;
+    let asked = source::ask(
+        &args.what,
+        args.command,
+        args.stdin_name.as_deref(),
+        &config,
+    )?;
+    let moment = args
+        .time
+        .as_deref()
+        .map(|text| time::parse(text, &TimeZone::system()))
+        .transpose()
+        .map_err(|message| Error::usage(message, ""))?;
+    if let Some(note) = moment.as_ref().and_then(|moment| moment.note.as_ref()) {
+        context.messages.note(note);
+    }
+    let repository = context.open_with(&config)?;
+    let stop = Stop::on_signals()?;
+    let (json, dry_run) = (args.json.json, args.dry_run);
+    let request = request(args, asked, moment.map(|moment| moment.time), &stop)?;
+    let progress = Arc::new(Progress::default());
+    let shown = show(context, json, &progress);
+    let made = backup(&repository, request, &progress, stop.flag());
+    drop(shown);
+    let report = match made {
+        Err(_) if stop.requested() => {
+            return Err(Error::Interrupted(
+                "no snapshot was made, earlier ones are as they were",
+            ));
+        }
+        other => other?,
+    };
+    for warning in &report.warnings {
+        context.messages.warning(warning);
+    }
+    for failure in &report.failures {
+        context.messages.line(format_args!("not read: {failure}"));
+    }
+    match print(context, json, dry_run, &report) {
+        Err(error) if !error.is_broken_pipe() => return Err(error),
+        _ => {}
+    }
+    Ok(if report.failures.is_empty() {
+        Outcome::Done
+    } else {
+        Outcome::Incomplete
+    })
+}
+
+fn request(
+    args: BackupArgs,
+    asked: Asked,
+    time: Option<jiff::Zoned>,
+    stop: &Stop,
+) -> Result<BackupRequest> {
+    let source = match asked.input {
+        Input::Paths(paths) => Source::Paths(paths),
+        Input::Command(name, argv) => Source::Command { name, argv },
+        Input::Standard(name) => {
+            let reader = StandardInput::open(stop.clone()).map_err(|error| {
+                Error::failed(format!("cannot read standard input: {error}"), "")
+            })?;
+            let reader = Box::new(reader);
+            Source::Stream { name, reader }
+        }
+    };
+    let mut tags = asked.tags;
+    for tag in args.tags {
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
+    }
+    Ok(BackupRequest {
+        source,
+        source_name: asked.name,
+        excludes: [asked.excludes, args.excludes].concat(),
+        force: args.force,
+        dry_run: args.dry_run,
+        level: args.level,
+        tags,
+        host: args.host.or(asked.host).unwrap_or_else(machine::host),
+        user: machine::user(),
+        time,
+    })
+}
+
+fn show(context: &Context, json: bool, progress: &Arc<Progress>) -> Shown {
+    let seen = Arc::clone(progress);
+    progress::show(context, json, move || {
+        let get = |number: &std::sync::atomic::AtomicU64| number.load(Ordering::Relaxed);
+        Reading {
+            done: get(&seen.bytes_done),
+            total: get(&seen.bytes_total),
+            message: format!(
+                "{} new, {} delta, {} known",
+                get(&seen.chunks_new),
+                get(&seen.chunks_delta),
+                get(&seen.chunks_known)
+            ),
+        }
+    })
+}
+
+fn print(context: &Context, json: bool, dry_run: bool, report: &BackupReport) -> Result<()> {
+    let mut out = Output::open();
+    if json {
+        out.json(&summary(dry_run, report))?;
+    } else if !context.quiet {
+        let snapshot = &report.snapshot;
+        let stats = &snapshot.stats;
+        match report.id {
+            Some(id) => out.line(format_args!(
+                "snapshot {} of {}, {} on {}{}",
+                &id.to_string()[..8],
+                time::local(snapshot.timestamp()),
+                snapshot.source,
+                snapshot.host,
+                if snapshot.incomplete {
+                    ", incomplete"
+                } else {
+                    ""
+                },
+            ))?,
+            None => out.line("dry run: nothing was stored")?,
+        }
+        out.line(format_args!(
+            "  read    {} of {} in {} ({} unchanged)",
+            size(stats.read),
+            size(stats.size),
+            count(stats.files, "file"),
+            stats.files_unchanged,
+        ))?;
+        out.line(format_args!(
+            "  chunks  {} new ({}): {} whole, {} as deltas; {} known",
+            stats.chunks_whole + stats.chunks_delta,
+            size(stats.new),
+            stats.chunks_whole,
+            stats.chunks_delta,
+            stats.chunks_known,
+        ))?;
+        let stored = if dry_run { "to store" } else { "stored" };
+        out.line(format_args!("  {stored:<7} {}", size(stats.added)))?;
+    }
+    out.finish()
+}
+
+fn summary(dry_run: bool, report: &BackupReport) -> serde_json::Value {
+    let snapshot = &report.snapshot;
+    let stats = &snapshot.stats;
+    let failures: Vec<_> = report
+        .failures
+        .iter()
+        .map(|failure| json!({"path": escape_path(&failure.path), "reason": failure.reason}))
+        .collect();
+    json!({
+        "id": report.id.map(|id| id.to_string()),
+        "dry_run": dry_run,
+        "time": snapshot.time,
+        "finished": snapshot.finished,
+        "host": snapshot.host,
+        "source": snapshot.source,
+        "paths": snapshot.paths,
+        "tags": snapshot.tags,
+        "incomplete": snapshot.incomplete,
+        "files": stats.files,
+        "files_unchanged": stats.files_unchanged,
+        "size": stats.size,
+        "read": stats.read,
+        "chunks_whole": stats.chunks_whole,
+        "chunks_delta": stats.chunks_delta,
+        "chunks_known": stats.chunks_known,
+        "new": stats.new,
+        "added": stats.added,
+        "failures": failures,
+    })
+}

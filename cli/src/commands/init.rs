@@ -1,0 +1,71 @@
+//! `nightfold init`.
+
+use clap::{Args, ValueEnum};
+use nightfold_repo::Repository;
+use nightfold_repo::repository::InitOptions;
+use serde_json::json;
+
+use crate::args::JsonFlag;
+use crate::context::Context;
+use crate::exit::{Outcome, Result};
+use crate::machine;
+use crate::output::Output;
+use crate::password;
+
+/// Options of `init`.
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// How the repository is sealed
+    #[arg(long, value_enum, default_value = "aes-256-gcm", value_name = "HOW")]
+    encryption: Choice,
+    #[command(flatten)]
+    json: JsonFlag,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Choice {
+    /// Nobody reads or forges it without a password
+    #[value(name = "aes-256-gcm")]
+    Aes256Gcm,
+    /// Anybody who has the folder reads everything in it
+    None,
+}
+
+/// Makes a repository.
+pub fn run(context: &Context, args: &InitArgs) -> Result<Outcome> {
+    let config = context.config()?;
+    let storage = context.storage(&config)?;
+    let encrypted = args.encryption != Choice::None;
+    // Nobody should think up a password for a place that will be refused.
+    if !storage.is_vacant()? {
+        let location = storage.location();
+        return Err(nightfold_repo::Error::NotEmpty { location }.into());
+    }
+    let password = if encrypted {
+        Some(password::first(&config)?.password)
+    } else {
+        None
+    };
+    let made = Repository::init(&*storage, &InitOptions::new(password, machine::host()))?;
+    let mut out = Output::open();
+    if args.json.json {
+        out.json(&json!({
+            "id": made.id,
+            "location": storage.location(),
+            "encryption": made.encryption,
+        }))?;
+    } else if !context.quiet {
+        out.line(format_args!(
+            "made repository {} in {}",
+            &made.id[..8],
+            storage.location()
+        ))?;
+        out.line(if encrypted {
+            "it opens with its password only: keep that where a fire that takes this machine won't"
+        } else {
+            "it is not encrypted: whoever can read the folder can read every backup in it"
+        })?;
+    }
+    out.finish()?;
+    Ok(Outcome::Done)
+}

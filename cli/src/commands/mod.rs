@@ -1,0 +1,41 @@
+//! One file for each verb.
+
+pub mod backup;
+pub mod cat;
+pub mod check;
+pub mod completions;
+pub mod demo;
+pub mod diff;
+pub mod find;
+pub mod index;
+pub mod init;
+pub mod key;
+pub mod ls;
+pub mod restore;
+pub mod snapshots;
+pub mod stats;
+
+use crate::args::{Cli, Command};
+use crate::context::Context;
+use crate::exit::{Outcome, Result};
+
+/// Does what the command line says.
+pub fn run(cli: Cli) -> Result<Outcome> {
+    let context = Context::new(cli.global);
+    match cli.command {
+        Command::Init(args) => init::run(&context, &args),
+        Command::Backup(args) => backup::run(&context, args),
+        Command::Snapshots(args) => snapshots::run(&context, &args),
+        Command::Ls(args) => ls::run(&context, &args),
+        Command::Find(args) => find::run(&context, &args),
+        Command::Diff(args) => diff::run(&context, &args),
+        Command::Restore(args) => restore::run(&context, &args),
+        Command::Cat(args) => cat::run(&context, &args),
+        Command::Check(args) => check::run(&context, &args),
+        Command::Stats(args) => stats::run(&context, &args),
+        Command::Key(command) => key::run(&context, &command),
+        Command::Index(command) => index::run(&context, &command),
+        Command::Demo(args) => demo::run(&context, &args),
+        Command::Completions(args) => completions::run(&args),
+    }
+}
