@@ -59,7 +59,7 @@ impl<'a> Encoder<'a> {
 
     /// All chunks of a batch are encoded together, then its entries are completed in order.
     pub(super) fn encode(&mut self, batch: SegmentBatch) -> Result<()> {
-        let tracks = self.tracks(&batch)?;
+        let tracks = self.tracks(&batch);
         let mut ids = self.encode_chunks(&batch, &tracks)?.into_iter();
         let mut tracks = tracks.into_iter();
         // The file that was open before this batch has the first track.
@@ -111,7 +111,7 @@ impl<'a> Encoder<'a> {
     }
 
     /// The track of the file open now, then one for each file that begins in the batch.
-    fn tracks(&mut self, batch: &SegmentBatch) -> Result<Vec<Option<Track>>> {
+    fn tracks(&mut self, batch: &SegmentBatch) -> Vec<Option<Track>> {
         let open = self
             .open
             .as_mut()
@@ -127,7 +127,7 @@ impl<'a> Encoder<'a> {
                 tracks.push(Some(Track::new(ids)));
             }
         }
-        Ok(tracks)
+        tracks
     }
 
     fn encode_chunks(

@@ -202,7 +202,7 @@ fn read(
     before: Option<&StoredSnapshot>,
     outlet: &mut Outlet<'_>,
 ) -> Result<()> {
-    let mut previous = Previous::of(repository, before)?;
+    let mut previous = Previous::of(repository, before);
     match request.source {
         Source::Paths(paths) => {
             let scan = Scan::new(&paths, &request.excludes)?;

@@ -20,15 +20,12 @@ pub(crate) struct Previous<'r> {
 }
 
 impl<'r> Previous<'r> {
-    pub(crate) fn of(
-        repository: &'r SharedRepository,
-        snapshot: Option<&StoredSnapshot>,
-    ) -> Result<Self> {
+    pub(crate) fn of(repository: &'r SharedRepository, snapshot: Option<&StoredSnapshot>) -> Self {
         let Some(stored) = snapshot else {
-            return Ok(Self {
+            return Self {
                 entries: None,
                 settled: None,
-            });
+            };
         };
         let started = stored.snapshot.started.parse::<jiff::Timestamp>().ok();
         let settled = started.map(|started| Timestamp {
@@ -37,7 +34,7 @@ impl<'r> Previous<'r> {
         });
         // A list that cannot be read costs speed, not the backup: everything is read anew.
         let entries = entries(repository, stored).ok().map(Iterator::peekable);
-        Ok(Self { entries, settled })
+        Self { entries, settled }
     }
 
     /// The entry at `path`; paths must be asked for in their order.

@@ -26,7 +26,7 @@ pub(crate) fn encode_whole(chunk: &[u8], level: i32) -> Result<Encoded> {
             payload: chunk.to_vec(),
         });
     }
-    verify(chunk, zstd_frame::decompress(&payload, chunk.len())?)?;
+    verify(chunk, &zstd_frame::decompress(&payload, chunk.len())?)?;
     Ok(Encoded {
         codec: CodecKind::Zstd,
         payload,
@@ -46,7 +46,7 @@ pub(crate) fn encode_delta(chunk: &[u8], base: &[u8], level: i32) -> Result<Enco
 pub(crate) fn verify_delta(chunk: &[u8], base: &[u8], payload: &[u8]) -> Result<()> {
     verify(
         chunk,
-        zstd_frame::decompress_against(payload, base, chunk.len())?,
+        &zstd_frame::decompress_against(payload, base, chunk.len())?,
     )
 }
 
@@ -77,7 +77,7 @@ pub(crate) fn decode(
     }
 }
 
-fn verify(chunk: &[u8], decoded: Vec<u8>) -> Result<()> {
+fn verify(chunk: &[u8], decoded: &[u8]) -> Result<()> {
     if decoded == chunk {
         Ok(())
     } else {
@@ -97,6 +97,6 @@ pub(crate) fn may_be_base(chunk: &[u8]) -> bool {
 /// Compresses a snapshot's JSON; always as a zstd frame.
 pub(crate) fn encode_snapshot(json: &[u8]) -> Result<Vec<u8>> {
     let payload = zstd_frame::compress(json, LEVEL)?;
-    verify(json, zstd_frame::decompress(&payload, json.len())?)?;
+    verify(json, &zstd_frame::decompress(&payload, json.len())?)?;
     Ok(payload)
 }

@@ -38,19 +38,6 @@ pub(crate) fn read_directory(
     Ok((header, directory))
 }
 
-/// A pack's bytes, header and directory.
-pub(crate) fn read_whole(
-    vault: &Vault,
-    storage: &dyn Storage,
-    pack: Listed,
-) -> Result<(Header, Directory, Vec<u8>)> {
-    let name = ObjectName::new(crate::format::Kind::Pack, pack.id);
-    check_size(name, pack.bytes)?;
-    let bytes = storage.get(name)?;
-    let (header, directory) = parse(vault, name, &bytes)?;
-    Ok((header, directory, bytes))
-}
-
 /// Header and directory of a whole pack.
 pub(super) fn parse(vault: &Vault, name: ObjectName, bytes: &[u8]) -> Result<(Header, Directory)> {
     check_size(name, bytes.len() as u64)?;

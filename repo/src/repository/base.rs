@@ -26,7 +26,7 @@ const TRACK_REACH: usize = 32;
 /// The version that version n of a chunk is encoded against.
 fn skip_target(version: u32) -> u32 {
     let mut power = 1;
-    while version % (power * RADIX) == 0 {
+    while version.is_multiple_of(power * RADIX) {
         power *= RADIX;
     }
     version - power

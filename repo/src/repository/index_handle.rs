@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::Repository;
 use crate::error::{Error, Result};
-use crate::format::{Directory, Kind, ObjectId, ObjectName};
+use crate::format::{Directory, Kind, ObjectId};
 use crate::index::{Index, IndexedPack};
 use crate::pack::read_directory;
 use crate::storage::Listed;
@@ -208,11 +208,5 @@ impl Repository {
             bytes: listed.bytes,
         };
         Ok((pack, directory))
-    }
-
-    /// The storage name and key epoch of the pack that the index numbers so.
-    pub(super) fn pack_name(&self, index: &Index, number: i64) -> Result<(ObjectName, u32)> {
-        let pack = index.pack(number)?;
-        Ok((ObjectName::new(Kind::Pack, pack.id), pack.epoch))
     }
 }

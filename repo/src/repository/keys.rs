@@ -65,7 +65,7 @@ pub(super) fn unlock(
             Ok(Some(keys)) => return Ok((listed.id, keys)),
             Ok(None) => tried += 1,
             Err(error @ (Error::Corrupt { .. } | Error::Unsupported { .. })) => {
-                damaged = Some(error)
+                damaged = Some(error);
             }
             Err(other) => return Err(other),
         }

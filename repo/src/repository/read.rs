@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::Repository;
 use crate::codec;
 use crate::error::{Error, Result};
-use crate::format::{BaseRef, Content, decode_ids};
+use crate::format::{BaseRef, Content, Kind, ObjectName, decode_ids};
 use crate::index::{FrameRow, Index};
 use crate::limits::{CONTENT_DEPTH_MAX, RANK_MAX};
 use crate::pack::open_frame;
@@ -21,8 +21,10 @@ const READ_BYTES_MAX: u64 = 4 << 20;
 /// Chunks that a [`ContentReader`] holds decoded at once.
 const READ_AHEAD_CHUNKS: usize = 16;
 
-/// Where the sealed bytes of a frame came to lie in memory.
-type Fetched = HashMap<(i64, u32), Vec<u8>>;
+/// A frame, by the number of its pack and its place in it.
+type FrameKey = (i64, u32);
+/// Sealed bytes of frames that were read together.
+type Fetched = HashMap<FrameKey, Vec<u8>>;
 
 impl Repository {
     /// The bytes of a chunk, its id checked. All frames that may hold it are tried.
@@ -106,18 +108,18 @@ impl Repository {
                 start = at;
             }
         }
-        let pieces: Vec<Vec<((i64, u32), Vec<u8>)>> = runs
+        let pieces: Vec<Vec<(FrameKey, Vec<u8>)>> = runs
             .into_par_iter()
             .map(|run| self.fetch_run(index, run))
             .collect::<Result<_>>()?;
         Ok(pieces.into_iter().flatten().collect())
     }
 
-    fn fetch_run(&self, index: &Index, run: &[FrameRow]) -> Result<Vec<((i64, u32), Vec<u8>)>> {
+    fn fetch_run(&self, index: &Index, run: &[FrameRow]) -> Result<Vec<(FrameKey, Vec<u8>)>> {
         let (Some(first), Some(last)) = (run.first(), run.last()) else {
             return Ok(Vec::new());
         };
-        let (name, _) = self.pack_name(index, first.pack)?;
+        let (name, _) = pack_name(index, first.pack)?;
         let end = last.offset + u64::from(last.sealed_bytes);
         // An error here is met again, and told of, where the chunk is read by itself.
         let bytes = self
@@ -162,7 +164,7 @@ impl Repository {
         fetched: Option<Vec<u8>>,
         base: Option<&[u8]>,
     ) -> Result<Vec<u8>> {
-        let (name, epoch) = self.pack_name(index, row.pack)?;
+        let (name, epoch) = pack_name(index, row.pack)?;
         let mut sealed = match fetched {
             Some(sealed) => sealed,
             None => self
@@ -216,7 +218,7 @@ impl Repository {
                 Ok(bytes) if self.ids.id(&bytes) == row.id => return Ok(bytes),
                 Ok(_) => reasons.push(format!("chunk {} decodes to something else", row.id)),
                 Err(more) if more.is_empty() => {
-                    reasons.push(format!("the base of chunk {} is missing", row.id))
+                    reasons.push(format!("the base of chunk {} is missing", row.id));
                 }
                 Err(more) => reasons.extend(more),
             }
@@ -283,6 +285,12 @@ impl Repository {
             left: size,
         })
     }
+}
+
+/// The storage name and key epoch of the pack that the index numbers so.
+fn pack_name(index: &Index, number: i64) -> Result<(ObjectName, u32)> {
+    let pack = index.pack(number)?;
+    Ok((ObjectName::new(Kind::Pack, pack.id), pack.epoch))
 }
 
 /// The frames of a chain, from the chunk's own down to a whole one.

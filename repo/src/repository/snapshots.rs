@@ -58,22 +58,21 @@ impl Repository {
                 // Forgotten by somebody since it was listed.
                 Err(Error::Missing { .. }) => {}
                 Err(error @ (Error::Corrupt { .. } | Error::Unsupported { .. })) => {
-                    errors.push(error)
+                    errors.push(error);
                 }
                 Err(other) => return Err(other),
             }
         }
-        snapshots
-            .sort_by(|a, b| (a.snapshot.timestamp(), a.id).cmp(&(b.snapshot.timestamp(), b.id)));
+        snapshots.sort_by_cached_key(|stored| (stored.snapshot.timestamp(), stored.id));
         Ok((snapshots, errors))
     }
 
     /// All readable snapshots, oldest first; a notice tells of the others.
     pub fn snapshots(&self) -> Result<Vec<StoredSnapshot>> {
         let (snapshots, errors) = self.snapshots_and_errors()?;
-        errors
-            .iter()
-            .for_each(|error| self.notice(&format!("{error}; it is left out")));
+        for error in &errors {
+            self.notice(&format!("{error}; it is left out"));
+        }
         Ok(snapshots)
     }
 

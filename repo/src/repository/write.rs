@@ -146,14 +146,13 @@ impl RunWriter {
     ) -> Result<Batch> {
         let mut new = Vec::new();
         for (chunk, id) in chunks.iter().zip(ids) {
-            match self.enter(stream, *id)? {
-                Some(sequence) => new.push((chunk, *id, sequence)),
-                None => {
-                    self.totals.known.fetch_add(1, Ordering::Relaxed);
-                    if let Some((track, at)) = chunk.track {
-                        track.settle(at, *id);
-                    }
-                }
+            if let Some(sequence) = self.enter(stream, *id)? {
+                new.push((chunk, *id, sequence));
+                continue;
+            }
+            self.totals.known.fetch_add(1, Ordering::Relaxed);
+            if let Some((track, at)) = chunk.track {
+                track.settle(at, *id);
             }
         }
         let frames = new
@@ -288,7 +287,7 @@ impl RunWriter {
         match attempt {
             Attempt::Delta(delta) => {
                 let parts = delta.payload.len() as u64 * PARTS / chunk.len() as u64;
-                parts <= 2 * self.typical_delta.load(Ordering::Relaxed)
+                4 * parts <= 5 * self.typical_delta.load(Ordering::Relaxed)
             }
             Attempt::WholeDue(_) => true,
             Attempt::Impossible => false,
@@ -334,48 +333,14 @@ impl RunWriter {
         track: Option<(&Track, usize)>,
         sketch: Option<Sketch>,
     ) -> Result<NewFrame> {
-        let sketched =
-            |sketch: Option<Sketch>| sketch.or_else(|| self.repository.sketcher.sketch(chunk));
-        let mut version = 0;
-        match attempt {
-            Attempt::Delta(delta) => {
-                let clearly = delta.payload.len() <= chunk.len() / CLEARLY_SMALLER;
-                let whole = if clearly {
-                    None
-                } else {
-                    Some(codec::encode_whole(chunk, self.level())?)
-                };
-                // A whole frame restores faster and needs no base: a delta must save a fifth.
-                let pays = whole
-                    .as_ref()
-                    .is_none_or(|whole| delta.payload.len() + 12 < whole.payload.len() / 5 * 4);
-                if pays {
-                    if let Some((track, at)) = track {
-                        track.settle(at, delta.nearest);
-                    }
-                    codec::verify_delta(chunk, &delta.base_bytes, &delta.payload)?;
-                    self.learn(&delta, chunk);
-                    let sketch = if delta.version % SKETCH_EVERY == 0 {
-                        sketched(sketch)
-                    } else {
-                        sketch
-                    };
-                    return Ok(NewFrame {
-                        id,
-                        raw_bytes: chunk.len() as u32,
-                        codec: CodecKind::ZstdDelta,
-                        base: Some(BaseRef::from(delta.base)),
-                        version: delta.version,
-                        rank: delta.rank,
-                        sketch,
-                        payload: delta.payload,
-                    });
-                }
-            }
-            Attempt::WholeDue(due) => version = due,
-            Attempt::Impossible => {}
-        }
-        let whole = codec::encode_whole(chunk, self.level())?;
+        let (version, whole) = match attempt {
+            Attempt::Delta(delta) => match self.whole_if_better(chunk, &delta)? {
+                Some(whole) => (0, whole),
+                None => return self.delta_frame(chunk, id, delta, track, sketch),
+            },
+            Attempt::WholeDue(version) => (version, codec::encode_whole(chunk, self.level())?),
+            Attempt::Impossible => (0, codec::encode_whole(chunk, self.level())?),
+        };
         Ok(NewFrame {
             id,
             raw_bytes: chunk.len() as u32,
@@ -383,8 +348,47 @@ impl RunWriter {
             base: None,
             version,
             rank: 0,
-            sketch: sketched(sketch),
+            sketch: sketch.or_else(|| self.repository.sketcher.sketch(chunk)),
             payload: whole.payload,
+        })
+    }
+
+    /// The whole form, where the delta does not pay: a whole frame restores faster and needs no base, so a delta
+    /// must save a fifth.
+    fn whole_if_better(&self, chunk: &[u8], delta: &Delta) -> Result<Option<codec::Encoded>> {
+        if delta.payload.len() <= chunk.len() / CLEARLY_SMALLER {
+            return Ok(None);
+        }
+        let whole = codec::encode_whole(chunk, self.level())?;
+        let pays = delta.payload.len() < whole.payload.len() / 5 * 4;
+        Ok((!pays).then_some(whole))
+    }
+
+    fn delta_frame(
+        &self,
+        chunk: &[u8],
+        id: ChunkId,
+        delta: Delta,
+        track: Option<(&Track, usize)>,
+        mut sketch: Option<Sketch>,
+    ) -> Result<NewFrame> {
+        codec::verify_delta(chunk, &delta.base_bytes, &delta.payload)?;
+        if let Some((track, at)) = track {
+            track.settle(at, delta.nearest);
+        }
+        self.learn(&delta, chunk);
+        if sketch.is_none() && delta.version.is_multiple_of(SKETCH_EVERY) {
+            sketch = self.repository.sketcher.sketch(chunk);
+        }
+        Ok(NewFrame {
+            id,
+            raw_bytes: chunk.len() as u32,
+            codec: CodecKind::ZstdDelta,
+            base: Some(BaseRef::from(delta.base)),
+            version: delta.version,
+            rank: delta.rank,
+            sketch,
+            payload: delta.payload,
         })
     }
 

@@ -3,7 +3,7 @@
 //! An object is written to a temporary name in its own folder, synced, renamed, and the folder synced:
 //! only then is it there. A crash before the rename leaves a stray `.tmp-…` that no reader looks at.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
@@ -23,6 +23,8 @@ const OPEN_FILES_MAX: usize = 128;
 pub struct LocalStorage {
     root: PathBuf,
     open: Mutex<HashMap<ObjectName, Arc<File>>>,
+    /// Folders that are there for good.
+    durable: Mutex<HashSet<PathBuf>>,
 }
 
 impl LocalStorage {
@@ -31,6 +33,7 @@ impl LocalStorage {
         Self {
             root: root.into(),
             open: Mutex::default(),
+            durable: Mutex::default(),
         }
     }
 
@@ -53,23 +56,37 @@ impl LocalStorage {
         Ok(file)
     }
 
-    /// Makes a folder and its parents durable one by one, so that no later object hangs in the air.
+    /// Makes a folder and its parents durable one by one, so that no later object hangs in the air. Also one
+    /// that exists: whoever made it may have crashed before it was durable.
     fn make_folder(&self, folder: &Path) -> Result<()> {
-        if folder.is_dir() {
+        let known = |durable: &HashSet<PathBuf>| durable.contains(folder);
+        if known(&self.durable.lock().unwrap_or_else(PoisonError::into_inner)) {
             return Ok(());
         }
         if let Some(parent) = folder
             .parent()
-            .filter(|parent| !parent.as_os_str().is_empty())
+            .filter(|parent| folder != self.root && !parent.as_os_str().is_empty())
         {
             self.make_folder(parent)?;
-            match fs::create_dir(folder) {
-                Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-                    return Err(Error::io("create the folder", folder.display(), error));
-                }
-                _ => sync_folder(parent)?,
-            }
         }
+        let made = if folder == self.root {
+            fs::create_dir_all(folder)
+        } else {
+            fs::create_dir(folder)
+        };
+        match made {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+                return Err(Error::io("create the folder", folder.display(), error));
+            }
+            _ => folder
+                .parent()
+                .filter(|parent| !parent.as_os_str().is_empty())
+                .map_or(Ok(()), sync_folder)?,
+        }
+        self.durable
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(folder.to_owned());
         Ok(())
     }
 }

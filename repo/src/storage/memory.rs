@@ -26,6 +26,7 @@ impl MemoryStorage {
     }
 
     /// A copy that shares nothing.
+    #[must_use]
     pub fn fork(&self) -> Self {
         Self {
             objects: Arc::new(Mutex::new(self.objects().clone())),
