@@ -23,6 +23,8 @@ Exit codes:
   0 done   1 failed   2 wrong usage   3 snapshot made, but some files could not be read
   10 no repository   11 locked   12 wrong password   130 interrupted";
 
+const GLOBAL: &str = "Options of every command";
+
 /// Backups of nightly database dumps, stored as what changed; any night back byte for byte.
 #[derive(Debug, Parser)]
 #[command(name = "nightfold", version, max_term_width = 100, after_help = AFTER_HELP)]
@@ -39,14 +41,14 @@ pub struct Cli {
 #[derive(Debug, Args)]
 pub struct Global {
     /// The repository [env: NIGHTFOLD_REPO]
-    #[arg(short, long, global = true, value_name = "FOLDER")]
+    #[arg(short, long, global = true, value_name = "FOLDER", help_heading = GLOBAL)]
     pub repo: Option<PathBuf>,
     /// The configuration file, else ./nightfold.toml, then those in $XDG_CONFIG_HOME/nightfold and
     /// /etc/nightfold [env: NIGHTFOLD_CONFIG]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = GLOBAL)]
     pub config: Option<PathBuf>,
     /// Print nothing but warnings, errors and what was asked for
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = GLOBAL)]
     pub quiet: bool,
 }
 

@@ -7,6 +7,7 @@ mod commands;
 mod config;
 mod context;
 mod describe;
+mod estimate;
 mod exit;
 mod machine;
 mod messages;

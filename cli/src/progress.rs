@@ -1,19 +1,22 @@
 //! The progress bar: on a terminal only, and never beside `--quiet` or `--json`.
 
+use std::fmt::Write;
 use std::io::{self, IsTerminal as _};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::context::Context;
 use crate::messages::Messages;
+use crate::output::size;
 
 const EVERY: Duration = Duration::from_millis(100);
-const BOUNDED: &str = "{bar:24} {percent:>3}% {binary_bytes} of {binary_total_bytes} \
-     {binary_bytes_per_sec} ETA {eta} {wide_msg}";
-const UNBOUNDED: &str = "{spinner} {binary_bytes} {binary_bytes_per_sec} {elapsed} {wide_msg}";
+const DRAWS_PER_SECOND: u8 = 10;
+/// Fits 80 columns, for there is most to tell.
+const BOUNDED: &str = "{bar:8} {percent:>3}% {done} of {total} {rate} ETA {eta} {wide_msg}";
+const UNBOUNDED: &str = "{spinner} {done} {rate} {elapsed} {wide_msg}";
 
 /// How far the work is.
 pub struct Reading {
@@ -31,18 +34,31 @@ pub struct Shown {
     messages: Messages,
 }
 
-/// Shows a bar that follows what `read` says, unless nobody would see it.
+/// Whether anybody would see a bar.
+pub fn is_wanted(context: &Context, json: bool) -> bool {
+    !context.quiet && !json && io::stderr().is_terminal()
+}
+
+/// Shows a bar that follows what `read` says, if anybody would see it.
 pub fn show(context: &Context, json: bool, read: impl Fn() -> Reading + Send + 'static) -> Shown {
-    let wanted = !context.quiet && !json && io::stderr().is_terminal();
-    let running = wanted.then(|| {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    let running = is_wanted(context, json).then(|| {
+        let target = ProgressDrawTarget::stderr_with_hz(DRAWS_PER_SECOND);
+        let bar = ProgressBar::with_draw_target(None, target).with_style(style(UNBOUNDED));
         context.messages.set_bar(Some(bar.clone()));
         let (stop, stopped) = mpsc::channel();
         let follow = move || {
-            let mut bounded = None;
+            let mut bounded = false;
             while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
                 let reading = read();
-                follow_style(&bar, &mut bounded, reading.total);
+                // The total may become known while the work goes on.
+                if reading.total > 0 {
+                    if !bounded {
+                        bar.set_style(style(BOUNDED));
+                        bounded = true;
+                    }
+                    // It may be a guess.
+                    bar.set_length(reading.total.max(reading.done));
+                }
                 bar.set_position(reading.done);
                 bar.set_message(reading.message);
                 bar.tick();
@@ -57,19 +73,19 @@ pub fn show(context: &Context, json: bool, read: impl Fn() -> Reading + Send + '
     }
 }
 
-/// The total may become known while the work goes on.
-fn follow_style(bar: &ProgressBar, bounded: &mut Option<bool>, total: u64) {
-    let now = total > 0;
-    if now {
-        bar.set_length(total);
-    }
-    if *bounded != Some(now) {
-        *bounded = Some(now);
-        let template = if now { BOUNDED } else { UNBOUNDED };
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style.progress_chars("=> "));
-        }
-    }
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .with_key("done", |state: &ProgressState, out: &mut dyn Write| {
+            let _ = out.write_str(&size(state.pos()));
+        })
+        .with_key("total", |state: &ProgressState, out: &mut dyn Write| {
+            let _ = out.write_str(&size(state.len().unwrap_or(0)));
+        })
+        .with_key("rate", |state: &ProgressState, out: &mut dyn Write| {
+            let _ = write!(out, "{}/s", size(state.per_sec() as u64));
+        })
+        .progress_chars("=> ")
 }
 
 impl Drop for Shown {

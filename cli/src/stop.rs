@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::exit::{Error, Result};
 
@@ -16,7 +16,8 @@ impl Stop {
     /// Commands that don't look must not call this.
     pub fn on_signals() -> Result<Self> {
         let flag = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
+        // Not SIGHUP: under `nohup` it is ignored, and must stay so.
+        for signal in [SIGINT, SIGTERM] {
             // In this order: the first signal finds the flag unset and sets it.
             signal_hook::flag::register_conditional_default(signal, Arc::clone(&flag))
                 .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&flag)))

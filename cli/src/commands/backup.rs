@@ -19,7 +19,7 @@ use crate::progress::{self, Reading, Shown};
 use crate::source::{self, Asked, Input};
 use crate::standard_input::StandardInput;
 use crate::stop::Stop;
-use crate::{machine, time};
+use crate::{estimate, machine, time};
 
 /// Options of `backup`.
 #[derive(Debug, Args)]
@@ -82,8 +82,12 @@ pub fn run(context: &Context, args: BackupArgs) -> Result<Outcome> {
     let repository = context.open_with(&config)?;
     let stop = Stop::on_signals()?;
     let (json, dry_run) = (args.json.json, args.dry_run);
-    let request = request(args, asked, moment.map(|moment| moment.time), &stop)?;
     let progress = Arc::new(Progress::default());
+    if progress::is_wanted(context, json) {
+        let total = estimate::bytes(&repository, &asked.input, &host(&args, &asked));
+        progress.bytes_total.store(total, Ordering::Relaxed);
+    }
+    let request = request(args, asked, moment.map(|moment| moment.time), &stop)?;
     let shown = show(context, json, &progress);
     let made = backup(&repository, request, &progress, stop.flag());
     drop(shown);
@@ -112,12 +116,18 @@ pub fn run(context: &Context, args: BackupArgs) -> Result<Outcome> {
     })
 }
 
+fn host(args: &BackupArgs, asked: &Asked) -> String {
+    let named = args.host.as_ref().or(asked.host.as_ref());
+    named.cloned().unwrap_or_else(machine::host)
+}
+
 fn request(
     args: BackupArgs,
     asked: Asked,
     time: Option<jiff::Zoned>,
     stop: &Stop,
 ) -> Result<BackupRequest> {
+    let host = host(&args, &asked);
     let source = match asked.input {
         Input::Paths(paths) => Source::Paths(paths),
         Input::Command(name, argv) => Source::Command { name, argv },
@@ -143,7 +153,7 @@ fn request(
         dry_run: args.dry_run,
         level: args.level,
         tags,
-        host: args.host.or(asked.host).unwrap_or_else(machine::host),
+        host,
         user: machine::user(),
         time,
     })
@@ -157,7 +167,7 @@ fn show(context: &Context, json: bool, progress: &Arc<Progress>) -> Shown {
             done: get(&seen.bytes_done),
             total: get(&seen.bytes_total),
             message: format!(
-                "{} new, {} delta, {} known",
+                "{} new {} delta {} known",
                 get(&seen.chunks_new),
                 get(&seen.chunks_delta),
                 get(&seen.chunks_known)

@@ -48,7 +48,8 @@ pub fn run(context: &Context, args: &LsArgs) -> Result<Outcome> {
     if found {
         Ok(Outcome::Done)
     } else {
-        Err(paths::no_such(&top, &snapshot, ""))
+        let hint = "paths are whole, from the root on: leave it out to see all that there are";
+        Err(paths::no_such(&top, &snapshot, hint))
     }
 }
 
