@@ -21,10 +21,13 @@ pub(crate) struct CatchUp {
 
 // A delta whose base no usable frame of lower rank holds is not usable either.
 const MARK_BROKEN: &str = "
-    UPDATE frames SET broken = 1 WHERE broken = 0 AND base IS NOT NULL AND NOT EXISTS (
+    UPDATE frames SET broken = 1, guard = guard | 4294967296 WHERE broken = 0 AND base IS NOT NULL AND NOT EXISTS (
         SELECT 1 FROM frames AS lower
         WHERE lower.id BETWEEN frames.base AND CAST(frames.base || x'ffffffffffffffff' AS BLOB)
             AND lower.rank < frames.rank AND lower.broken = 0)";
+
+const UNMARK_BROKEN: &str =
+    "UPDATE frames SET broken = 0, guard = guard & 4294967295 WHERE broken = 1";
 
 impl Index {
     /// Compares the index with the packs that `list` lists. It is called after the index was asked: a pack that
@@ -69,7 +72,7 @@ impl Index {
         let mark = |connection: &mut Connection| {
             let transaction = connection.transaction()?;
             if meta(&transaction, "broken")?.unwrap_or(0) != 0 {
-                transaction.execute("UPDATE frames SET broken = 0 WHERE broken = 1", [])?;
+                transaction.execute(UNMARK_BROKEN, [])?;
             }
             let mut broken = 0;
             loop {

@@ -48,7 +48,7 @@ fn insert_directory(
     for (ordinal, (offset, entry)) in directory.offsets().enumerate() {
         let found = entry
             .base
-            .map(|base| base_root(connection, base))
+            .map(|base| base_root(connection, base, entry.rank))
             .transpose()?
             .flatten();
         dangling += u64::from(entry.base.is_some() && found.is_none());
@@ -59,12 +59,13 @@ fn insert_directory(
     Ok(dangling)
 }
 
-fn base_root(connection: &Connection, base: BaseRef) -> rusqlite::Result<Option<i64>> {
+/// The lineage of the base. A frame of the base that does not rank lower cannot be it (I10).
+fn base_root(connection: &Connection, base: BaseRef, rank: u8) -> rusqlite::Result<Option<i64>> {
     let (low, high) = base.range();
     let mut statement = connection.prepare_cached(
-        "SELECT root FROM frames WHERE id BETWEEN ?1 AND ?2 ORDER BY rank LIMIT 1",
+        "SELECT root FROM frames WHERE id BETWEEN ?1 AND ?2 AND rank < ?3 ORDER BY rank LIMIT 1",
     )?;
-    let mut rows = statement.query(params![low.0, high.0])?;
+    let mut rows = statement.query(params![low.0, high.0, rank])?;
     rows.next()?.map(|row| row.get(0)).transpose()
 }
 

@@ -11,7 +11,7 @@ use super::{FrameRow, Index, IndexedPack};
 use crate::error::{Error, Result};
 use crate::format::{BaseRef, CodecKind, ObjectId, StreamKind};
 
-const FRAME_COLUMNS: &str =
+pub(super) const FRAME_COLUMNS: &str =
     "id, pack, ordinal, offset, sealed, raw, codec, base, version, rank, root, guard";
 
 impl Index {
@@ -130,11 +130,17 @@ pub(super) fn features(sketch: &Sketch) -> [i64; 6] {
     })
 }
 
-fn damaged(column: usize, what: &str) -> rusqlite::Error {
+pub(super) fn damaged(column: usize, what: &str) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, Type::Null, what.into())
 }
 
+/// A usable frame. A row that was marked as broken does not pass for one when that mark's bit is flipped: the
+/// guard tells.
 fn frame_row(row: &Row<'_>) -> rusqlite::Result<FrameRow> {
+    guarded_frame_row(row, false)
+}
+
+pub(super) fn guarded_frame_row(row: &Row<'_>, broken: bool) -> rusqlite::Result<FrameRow> {
     let codec: u8 = row.get(6)?;
     let frame = FrameRow {
         id: ChunkId(row.get(0)?),
@@ -149,7 +155,7 @@ fn frame_row(row: &Row<'_>) -> rusqlite::Result<FrameRow> {
         rank: row.get(9)?,
         root: row.get(10)?,
     };
-    if row.get::<_, i64>(11)? == frame_guard(&frame) {
+    if row.get::<_, i64>(11)? == frame_guard(&frame) | i64::from(broken) << 32 {
         Ok(frame)
     } else {
         Err(damaged(11, "a row was changed"))
@@ -174,7 +180,7 @@ fn pack_row(row: &Row<'_>) -> rusqlite::Result<IndexedPack> {
     }
 }
 
-/// 32 bits over all that a frame's row says. Not a MAC: it guards against flipped bits, not against forgers.
+/// 32 bits over all that a frame's row says; the bit above them is set in rows marked as broken. Not a MAC: it guards against flipped bits, not against forgers.
 pub(super) fn frame_guard(frame: &FrameRow) -> i64 {
     let mut hash = Fnv::new();
     hash.bytes(&frame.id.0);

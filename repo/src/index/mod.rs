@@ -6,6 +6,7 @@ mod catch_up;
 mod insert;
 mod lookup;
 mod schema;
+mod verify;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -48,6 +49,7 @@ pub(crate) struct Index {
     writer: Mutex<Connection>,
     readers: Mutex<Vec<Connection>>,
     packs: Mutex<std::collections::HashMap<i64, IndexedPack>>,
+    verified: Mutex<bool>,
 }
 
 impl Index {
@@ -59,6 +61,7 @@ impl Index {
             writer: Mutex::new(writer),
             readers: Mutex::default(),
             packs: Mutex::default(),
+            verified: Mutex::default(),
         })
     }
 

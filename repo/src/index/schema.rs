@@ -51,9 +51,9 @@ pub(super) fn open(path: &Path, repository: &str) -> Result<Connection> {
 
 fn prepare(connection: &Connection, repository: &str) -> rusqlite::Result<()> {
     settings(connection)?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
     // A power cut may cost the newest rows, which are then read from the packs again.
     connection.pragma_update(None, "synchronous", "OFF")?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.execute_batch(TABLES)?;
     connection.execute(
         "INSERT OR IGNORE INTO meta VALUES ('schema', ?1)",
@@ -87,11 +87,19 @@ fn settings(connection: &Connection) -> rusqlite::Result<()> {
 /// Damage is told from other failures: damage is mended by a rebuild.
 pub(super) fn failed(path: &Path, source: rusqlite::Error) -> Error {
     let damaged = match &source {
-        rusqlite::Error::SqliteFailure(error, _) => {
-            matches!(error.code, ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
-                // A table or column that should be there is not: bytes of the schema were changed.
-                || error.extended_code == rusqlite::ffi::SQLITE_ERROR
-        }
+        // What the machine or another process is to blame for; anything else comes of the file's own bytes.
+        rusqlite::Error::SqliteFailure(error, _) => !matches!(
+            error.code,
+            ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::DiskFull
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::CannotOpen
+                | ErrorCode::PermissionDenied
+                | ErrorCode::OutOfMemory
+                | ErrorCode::OperationInterrupted
+                | ErrorCode::FileLockingProtocolFailed
+        ),
         rusqlite::Error::InvalidColumnType(..)
         | rusqlite::Error::IntegralValueOutOfRange(..)
         | rusqlite::Error::FromSqlConversionFailure(..)

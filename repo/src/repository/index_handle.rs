@@ -177,7 +177,7 @@ impl Repository {
                     Ok(pack) => packs.push(pack),
                     // Deleted since it was listed.
                     Err(Error::Missing { .. }) => {}
-                    Err(error @ Error::Corrupt { .. }) => {
+                    Err(error @ (Error::Corrupt { .. } | Error::Unsupported { .. })) => {
                         report.damaged += 1;
                         self.notice(&format!(
                             "{error}; what it holds is taken as not stored (see `nightfold check`)"

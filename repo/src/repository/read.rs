@@ -184,15 +184,20 @@ impl Repository {
 
     /// Tries every frame of the chunk and of its bases, each link checked.
     fn read_by_any_frames(&self, index: &Index, id: ChunkId) -> Result<Vec<u8>> {
-        self.any_of(index, &index.frames(id)?)
-            .map_err(|reasons| Error::ChunkLost {
-                chunk: id.to_string(),
-                reason: if reasons.is_empty() {
-                    "no pack holds it".to_owned()
-                } else {
-                    reasons.join("; ")
-                },
-            })
+        let reasons = match self.any_of(index, &index.frames(id)?) {
+            Ok(bytes) => return Ok(bytes),
+            Err(reasons) => reasons,
+        };
+        // A damaged index may hide frames. If this one is, it is rebuilt and asked again.
+        index.verify_once()?;
+        Err(Error::ChunkLost {
+            chunk: id.to_string(),
+            reason: if reasons.is_empty() {
+                "no pack holds it".to_owned()
+            } else {
+                reasons.join("; ")
+            },
+        })
     }
 
     fn any_of(
