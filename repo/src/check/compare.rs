@@ -10,20 +10,19 @@ use crate::index::{FrameRow, Index};
 use crate::repository::Repository;
 
 /// Compares, and makes the index anew if it differs: it is derived, so this is no damage to the repository.
-pub(super) fn check(
-    repository: &Repository,
-    catalog: &Catalog,
-    report: &mut CheckReport,
-) -> Result<()> {
-    let difference = match repository.index() {
-        Ok(index) => difference(repository, &index, catalog),
-        Err(error) => Err(error),
-    };
-    let what = match difference {
-        Ok(None) => return Ok(()),
+pub(super) fn check(repository: &Repository, catalog: &Catalog, report: &mut CheckReport) {
+    let compared = repository
+        .index()
+        .and_then(|index| difference(repository, &index, catalog));
+    let what = match compared {
+        Ok(None) => return,
         Ok(Some(what)) => what,
-        Err(error @ (Error::IndexCorrupt { .. } | Error::Index { .. })) => error.to_string(),
-        Err(other) => return Err(other),
+        Err(Error::IndexCorrupt { reason }) => reason,
+        Err(other) => {
+            let note = format!("the local index was not compared with the packs: {other}");
+            report.notes.push(note);
+            return;
+        }
     };
     let note = match repository.rebuild_index() {
         Ok(made) => format!(
@@ -35,7 +34,6 @@ pub(super) fn check(
         ),
     };
     report.notes.push(note);
-    Ok(())
 }
 
 /// `None`: the index says what the catalog says.

@@ -130,7 +130,7 @@ impl Repository {
         report.bytes_read += reader.bytes_read();
         // Damage of frames is not the index's affair: it is compared with what the directories list.
         catalog.settle(|_| false);
-        compare::check(self, &catalog, &mut report)?;
+        compare::check(self, &catalog, &mut report);
         self.note_strangers(&mut report)?;
         Ok(report)
     }
