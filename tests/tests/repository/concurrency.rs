@@ -1,0 +1,91 @@
+//! Two writers at once.
+
+use std::sync::Arc;
+
+use nightfold_repo::Repository;
+use nightfold_repo::repository::StoredSnapshot;
+
+use super::support::{
+    Files, assert_clean, assert_restores, back_up, fresh, night, noise, open, table,
+};
+
+fn source(writer: u64, round: u64) -> Files {
+    let mut files = night(round);
+    files.insert(format!("/own/{writer}"), noise(100 + writer, 2000));
+    files.insert(
+        format!("/own/{writer}.sql"),
+        table(1000 * writer + round, 60),
+    );
+    files
+}
+
+/// Both writers run `rounds` backups of alike sources from threads of their own.
+fn race(writers: [&Arc<Repository>; 2], rounds: u64) -> Vec<(StoredSnapshot, Files)> {
+    std::thread::scope(|scope| {
+        let threads = writers.map(|repository| {
+            let writer = u64::from(std::ptr::eq(repository, writers[1]));
+            scope.spawn(move || {
+                (1..=rounds)
+                    .map(|round| {
+                        let files = source(writer, round);
+                        (back_up(repository, &files).unwrap(), files)
+                    })
+                    .collect::<Vec<_>>()
+            })
+        });
+        threads
+            .into_iter()
+            .flat_map(|thread| thread.join().unwrap())
+            .collect()
+    })
+}
+
+fn assert_all_whole(repository: &Arc<Repository>, made: &[(StoredSnapshot, Files)]) {
+    assert_eq!(repository.snapshots().unwrap().len(), made.len());
+    for (stored, files) in made {
+        assert_restores(repository, stored, files);
+    }
+    let report = assert_clean(repository);
+    assert!(
+        !report.notes.iter().any(|note| note.contains("index")),
+        "{:?}",
+        report.notes
+    );
+}
+
+#[test]
+fn two_clients_with_their_own_caches_both_succeed() {
+    let (storage, cache) = fresh(4096);
+    let other_cache = tempfile::tempdir().unwrap();
+    let a = open(storage.clone(), cache.path()).unwrap();
+    let b = open(storage.clone(), other_cache.path()).unwrap();
+    let made = race([&a, &b], 4);
+    // Each was opened before the other wrote: a client that comes later sees all of it.
+    let (a, b) = (
+        open(storage.clone(), cache.path()).unwrap(),
+        open(storage.clone(), other_cache.path()).unwrap(),
+    );
+    assert_all_whole(&a, &made);
+    assert_all_whole(&b, &made);
+    let third_cache = tempfile::tempdir().unwrap();
+    assert_all_whole(&open(storage, third_cache.path()).unwrap(), &made);
+}
+
+#[test]
+fn two_handles_with_one_cache_both_succeed() {
+    let (storage, cache) = fresh(4096);
+    let a = open(storage.clone(), cache.path()).unwrap();
+    let b = open(storage.clone(), cache.path()).unwrap();
+    let made = race([&a, &b], 4);
+    assert_all_whole(&open(storage, cache.path()).unwrap(), &made);
+}
+
+#[test]
+fn two_runs_on_one_handle_both_succeed() {
+    let (storage, cache) = fresh(4096);
+    let repository = open(storage.clone(), cache.path()).unwrap();
+    let same = Arc::clone(&repository);
+    let made = race([&repository, &same], 4);
+    assert_all_whole(&repository, &made);
+    assert_all_whole(&open(storage, cache.path()).unwrap(), &made);
+}
