@@ -97,9 +97,13 @@ impl Config {
 
     /// The repository id as bytes.
     pub fn id_bytes(&self) -> Result<[u8; 16]> {
-        let value = u128::from_str_radix(&self.id, 16);
-        match value {
-            Ok(value) if self.id.len() == 32 => Ok(value.to_be_bytes()),
+        // Only the one spelling: the id also names the folder of the local index.
+        let digits = self
+            .id
+            .bytes()
+            .all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'));
+        match u128::from_str_radix(&self.id, 16) {
+            Ok(value) if digits && self.id.len() == 32 => Ok(value.to_be_bytes()),
             _ => Err(Error::corrupt(
                 ObjectName::CONFIG,
                 "its repository id is not 32 hex digits",
