@@ -22,3 +22,6 @@ pub use pack::{
 };
 pub use snapshot::{Snapshot, SnapshotStats, Writer as SnapshotWriter, escape_path, unescape_path};
 pub use varint::{Cursor, Malformed, put_varint};
+
+#[cfg(test)]
+mod tests;
