@@ -82,6 +82,8 @@ pub struct BackupReport {
     pub failures: Vec<Failure>,
     /// Paths that are stored but were odd, and what a command had to say.
     pub warnings: Vec<Failure>,
+    /// The source's newest snapshot if it names a later time than this one.
+    pub newer: Option<StoredSnapshot>,
 }
 
 /// Makes a backup. An error leaves the repository's snapshots as they were.
@@ -129,7 +131,9 @@ pub fn backup(
         None => (None, published),
     };
     let snapshot = snapshot.ok_or(Error::Interrupted)?;
+    let newer = before.filter(|before| before.snapshot.timestamp() > snapshot.timestamp());
     Ok(BackupReport {
+        newer,
         snapshot,
         id,
         failures: outcome.failures,
