@@ -82,6 +82,7 @@ pub fn run(context: &Context, args: BackupArgs) -> Result<Outcome> {
     let repository = context.open_with(&config)?;
     let stop = Stop::on_signals()?;
     let (json, dry_run) = (args.json.json, args.dry_run);
+    let by_clock = moment.is_none();
     let progress = Arc::new(Progress::default());
     if progress::is_wanted(context, json) {
         let total = estimate::bytes(&repository, &asked.input, &host(&args, &asked));
@@ -102,6 +103,9 @@ pub fn run(context: &Context, args: BackupArgs) -> Result<Outcome> {
     for warning in &report.warnings {
         context.messages.warning(warning);
     }
+    if by_clock {
+        tell_of_clock(context, &report);
+    }
     for failure in &report.failures {
         context.messages.line(format_args!("not read: {failure}"));
     }
@@ -114,6 +118,17 @@ pub fn run(context: &Context, args: BackupArgs) -> Result<Outcome> {
     } else {
         Outcome::Incomplete
     })
+}
+
+/// Not if the user chose the time: old dumps may be stored in any order.
+fn tell_of_clock(context: &Context, report: &BackupReport) {
+    if let Some(newer) = &report.newer {
+        context.messages.warning(format_args!(
+            "this snapshot's time is before that of {}, {}, which `latest` goes on to mean: is the clock right?",
+            newer.short_id(),
+            time::local_exact(newer.snapshot.timestamp()),
+        ));
+    }
 }
 
 fn host(args: &BackupArgs, asked: &Asked) -> String {
