@@ -72,7 +72,9 @@ pub(crate) fn open_slot(
     let plain = if slot.kdf == Kdf::None {
         &wrapped[..]
     } else {
-        let key = wrapping_key(&slot.kdf, password)?;
+        // Anyone can write a key slot: one that asks for the impossible must not hide the others.
+        let key = wrapping_key(&slot.kdf, password)
+            .map_err(|error| Error::corrupt(name, error.to_string()))?;
         match key.open_in_place(
             nonce(),
             Aad::from(binding(repository, &slot.kdf)),

@@ -3,7 +3,7 @@
 use super::{Notice, Password, Repository};
 use crate::crypto::{KdfCost, Keys, open_slot, random, wrap_keys};
 use crate::error::{Error, Result};
-use crate::format::{Encryption, Kdf, KeySlot, Kind, ObjectId, ObjectName};
+use crate::format::{Config, Encryption, Kdf, KeySlot, Kind, ObjectId, ObjectName};
 use crate::storage::Storage;
 
 /// A key slot, as its owner sees it.
@@ -50,17 +50,20 @@ pub(super) fn new_slot(
 /// Finds the slot that the password opens.
 pub(super) fn unlock(
     storage: &dyn Storage,
-    repository: &[u8; 16],
+    config: &Config,
     password: Option<&Password>,
     notice: &Notice,
 ) -> Result<(ObjectId, Keys)> {
+    let repository = config.id_bytes()?;
     let mut tried = 0;
     let mut damaged = None;
     let empty = Password::default();
     for listed in storage.list(Kind::Key)? {
         let name = ObjectName::new(Kind::Key, listed.id);
-        let opened = read_slot(storage, name)
-            .and_then(|slot| open_slot(&slot, name, repository, password.unwrap_or(&empty)));
+        let opened = read_slot(storage, name).and_then(|slot| {
+            refuse_open_keys(config, &slot, name)?;
+            open_slot(&slot, name, &repository, password.unwrap_or(&empty))
+        });
         match opened {
             Ok(Some(keys)) => return Ok((listed.id, keys)),
             Ok(None) => tried += 1,
@@ -83,6 +86,16 @@ pub(super) fn unlock(
             Err(Error::WrongPassword { slots })
         }
     }
+}
+
+/// Whoever can write to storage could put open keys of his own, and a config that fits them, in the place of
+/// ours: what we then back up he could read. A slot that the password opens was made by one who knew it.
+fn refuse_open_keys(config: &Config, slot: &KeySlot, name: ObjectName) -> Result<()> {
+    if slot.kdf == Kdf::None && config.encryption != Encryption::None {
+        let reason = "it holds open keys, but the repository is encrypted: was it replaced?";
+        return Err(Error::corrupt(name, reason));
+    }
+    Ok(())
 }
 
 fn read_slot(storage: &dyn Storage, name: ObjectName) -> Result<KeySlot> {

@@ -72,7 +72,7 @@ impl Repository {
         let repository = config.id_bytes()?;
         let (slot, keys) = keys::unlock(
             &*storage,
-            &repository,
+            &config,
             options.password.as_ref(),
             &options.notice,
         )?;
