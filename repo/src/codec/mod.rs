@@ -100,3 +100,6 @@ pub(crate) fn encode_snapshot(json: &[u8]) -> Result<Vec<u8>> {
     verify(json, &zstd_frame::decompress(&payload, json.len())?)?;
     Ok(payload)
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,3 +8,6 @@ pub use kdf::KdfCost;
 pub(crate) use kdf::{open_slot, wrap_keys};
 pub(crate) use keys::{Keys, random};
 pub(crate) use seal::{ObjectSeal, Role, Vault};
+
+#[cfg(test)]
+mod tests;
