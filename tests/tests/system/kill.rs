@@ -1,0 +1,112 @@
+//! `kill -9` at any moment: nothing that was stored is lost, nothing is left locked.
+
+use std::collections::HashMap;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nightfold_tests::{Random, Sandbox, dump::Dump};
+
+const ROUNDS: u64 = 50;
+/// Some 40 MB.
+const ROWS: usize = 380_000;
+const SEED: u64 = 2;
+
+#[test]
+fn a_killed_backup_costs_nothing_that_was_stored() {
+    let mut story = Story::begin();
+    let duration = story.backup_of_a_new_night();
+    let mut killed = 0;
+    for round in 0..ROUNDS {
+        // Spread evenly, in a random order, from before its first read to after its end.
+        let share = (round * 29 % ROUNDS) as f64 / ROUNDS as f64;
+        let jitter = story.random.below(1000) as f64 / 1000.0 / ROUNDS as f64;
+        let delay = duration.mul_f64(1.05 * (share + jitter));
+        killed += u64::from(story.round(round, delay));
+    }
+    // Otherwise the delays are off, and the rounds prove nothing.
+    assert!(killed >= ROUNDS / 2, "{killed} of {ROUNDS} were killed");
+    story.end();
+}
+
+struct Story {
+    sandbox: Sandbox,
+    random: Random,
+    dump: Dump,
+    /// The hash of what each snapshot holds.
+    stored: HashMap<String, blake3::Hash>,
+}
+
+impl Story {
+    fn begin() -> Self {
+        let mut random = Random::new(SEED);
+        Self {
+            sandbox: Sandbox::encrypted(),
+            dump: Dump::new(ROWS, &mut random),
+            random,
+            stored: HashMap::new(),
+        }
+    }
+
+    /// One killed backup and all that must hold after it. Tells whether it was killed in time.
+    fn round(&mut self, round: u64, delay: Duration) -> bool {
+        self.dump.pass_day(&mut self.random);
+        let hash = self.write();
+        let mut child = self.sandbox.call(["backup", "app.sql"]).spawn();
+        sleep(delay);
+        child.kill().unwrap();
+        let killed = !child.wait().unwrap().success();
+
+        self.sandbox.call(["check"]).run().exits(0);
+        self.list(hash);
+        let any = self.random.below(self.stored.len() as u64) as usize;
+        let id = self.stored.keys().nth(any).unwrap().clone();
+        self.restores(&id, &format!("round {round}, killed after {delay:?}"));
+        self.backup(hash);
+        killed
+    }
+
+    /// The first backups of this story; how long one with changes takes.
+    fn backup_of_a_new_night(&mut self) -> Duration {
+        let hash = self.write();
+        self.backup(hash);
+        self.dump.pass_day(&mut self.random);
+        let hash = self.write();
+        let begun = Instant::now();
+        self.backup(hash);
+        begun.elapsed()
+    }
+
+    fn write(&self) -> blake3::Hash {
+        let text = self.dump.text();
+        self.sandbox.file("work/app.sql", &text);
+        blake3::hash(&text)
+    }
+
+    fn backup(&mut self, hash: blake3::Hash) {
+        let id = self.sandbox.backup(["app.sql"]);
+        self.stored.insert(id, hash);
+    }
+
+    /// All that were there still are; a new one can only be of the night whose backup was killed too late.
+    fn list(&mut self, tonight: blake3::Hash) {
+        let listed = self.sandbox.snapshot_ids();
+        for id in self.stored.keys() {
+            assert!(listed.contains(id), "{id} is gone");
+        }
+        for id in listed {
+            self.stored.entry(id).or_insert(tonight);
+        }
+    }
+
+    fn restores(&self, id: &str, when: &str) {
+        let content = self.sandbox.content(id, self.sandbox.path("work/app.sql"));
+        assert_eq!(blake3::hash(&content), self.stored[id], "{id} after {when}");
+    }
+
+    fn end(self) {
+        self.sandbox.check();
+        for id in self.stored.keys() {
+            self.restores(id, "all rounds");
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! The program as its users meet it: killed, interrupted, out of space, and fed by live servers.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on shall panic"
+)]
+
+mod bad_repositories;
+mod changing_files;
+mod clock;
+mod dump_commands;
+mod full_disk;
+mod kill;
+mod lost_index;
+mod servers;
+mod signals;
+mod trees;
+mod two_at_once;
+mod unchanged_files;
