@@ -23,6 +23,9 @@ pub(crate) struct NewFrame {
     pub(crate) payload: Vec<u8>,
 }
 
+/// About what a frame takes in the directory.
+const DIRECTORY_ENTRY_BYTES: usize = 72;
+
 /// A pack that is being filled.
 pub(crate) struct PackBuilder {
     name: ObjectName,
@@ -60,9 +63,9 @@ impl PackBuilder {
         })
     }
 
-    /// Bytes so far.
+    /// Bytes so far, with what the directory will take.
     pub(crate) fn len(&self) -> u64 {
-        self.bytes.len() as u64
+        (self.bytes.len() + self.directory.entries.len() * DIRECTORY_ENTRY_BYTES) as u64
     }
 
     /// Seals a frame and appends it.

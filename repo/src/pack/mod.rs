@@ -5,3 +5,6 @@ mod reader;
 
 pub(crate) use builder::{FinishedPack, NewFrame, PackBuilder};
 pub(crate) use reader::{open_frame, read_directory};
+
+#[cfg(test)]
+mod tests;

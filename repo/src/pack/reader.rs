@@ -54,8 +54,7 @@ pub(super) fn parse(vault: &Vault, name: ObjectName, bytes: &[u8]) -> Result<(He
 
 fn check_size(name: ObjectName, bytes: u64) -> Result<()> {
     let smallest = (HEADER_BYTES + SEAL_TAG_BYTES + FOOTER_BYTES) as u64;
-    // A pack is closed after the frame that makes it reach its target: it may exceed the limit by one frame.
-    if bytes < smallest || bytes > 2 * PACK_BYTES_MAX {
+    if bytes < smallest || bytes > PACK_BYTES_MAX {
         return Err(Error::corrupt(
             name,
             format!("it has {bytes} bytes, which no pack can have"),

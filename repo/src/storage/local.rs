@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -63,25 +63,23 @@ impl LocalStorage {
         if known(&self.durable.lock().unwrap_or_else(PoisonError::into_inner)) {
             return Ok(());
         }
-        if let Some(parent) = folder
-            .parent()
-            .filter(|parent| folder != self.root && !parent.as_os_str().is_empty())
+        // The folder of a relative path's first part is the working folder.
+        let parent = match folder.parent() {
+            Some(parent) if parent.as_os_str().is_empty() => Some(Path::new(".")),
+            parent => parent,
+        };
+        // Folders above the repository that exist are the user's: only ours are known to need a sync.
+        let ours = folder != self.root && folder.starts_with(&self.root);
+        if let Some(parent) = parent
+            && (ours || !parent.exists())
         {
             self.make_folder(parent)?;
         }
-        let made = if folder == self.root {
-            fs::create_dir_all(folder)
-        } else {
-            fs::create_dir(folder)
-        };
-        match made {
-            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+        match fs::create_dir(folder) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists && !folder.is_dir() => {
                 return Err(Error::io("create the folder", folder.display(), error));
             }
-            _ => folder
-                .parent()
-                .filter(|parent| !parent.as_os_str().is_empty())
-                .map_or(Ok(()), sync_folder)?,
+            _ => parent.map_or(Ok(()), sync_folder)?,
         }
         self.durable
             .lock()
@@ -156,7 +154,18 @@ impl Storage for LocalStorage {
 
     fn get(&self, name: ObjectName) -> Result<Vec<u8>> {
         let path = self.path(name);
-        fs::read(&path).map_err(|error| missing_or("read", name, &path, error))
+        let failed = |error| missing_or("read", name, &path, error);
+        let limit = name.kind.bytes_max();
+        let mut bytes = Vec::new();
+        let file = File::open(&path).map_err(failed)?;
+        file.take(limit + 1)
+            .read_to_end(&mut bytes)
+            .map_err(failed)?;
+        if bytes.len() as u64 > limit {
+            let reason = format!("it is larger than any such object may be ({limit} bytes)");
+            return Err(Error::corrupt(name, reason));
+        }
+        Ok(bytes)
     }
 
     fn get_range(&self, name: ObjectName, offset: u64, count: usize) -> Result<Vec<u8>> {

@@ -50,3 +50,6 @@ pub trait Storage: Send + Sync {
     /// Names of things in the folder of `kind` that are no objects: what crashed writers left, or strangers.
     fn strays(&self, kind: Kind) -> Result<Vec<String>>;
 }
+
+#[cfg(test)]
+mod tests;
