@@ -202,7 +202,7 @@ fn print(context: &Context, json: bool, dry_run: bool, report: &BackupReport) ->
             Some(id) => out.line(format_args!(
                 "snapshot {} of {}, {} on {}{}",
                 &id.to_string()[..8],
-                time::local(snapshot.timestamp()),
+                time::local_exact(snapshot.timestamp()),
                 snapshot.source,
                 snapshot.host,
                 if snapshot.incomplete {
@@ -228,7 +228,7 @@ fn print(context: &Context, json: bool, dry_run: bool, report: &BackupReport) ->
             stats.chunks_delta,
             stats.chunks_known,
         ))?;
-        let stored = if dry_run { "to store" } else { "stored" };
+        let stored = if dry_run { "needs" } else { "stored" };
         out.line(format_args!("  {stored:<7} {}", size(stats.added)))?;
     }
     out.finish()

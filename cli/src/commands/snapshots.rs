@@ -57,7 +57,11 @@ pub fn run(context: &Context, args: &SnapshotsArgs) -> Result<Outcome> {
         ]);
     }
     if snapshots.is_empty() {
-        context.messages.note("there are no such snapshots");
+        context.messages.note(if args.filter.is_empty() {
+            "there are no snapshots yet"
+        } else {
+            "no snapshot has this source, host and tags"
+        });
     } else {
         out.table(&table)?;
     }

@@ -1,0 +1,87 @@
+//! `nightfold init`.
+
+use insta::assert_snapshot;
+
+use crate::shop::{Shop, shown};
+
+#[test]
+fn init_makes_an_encrypted_repository() {
+    let shop = Shop::closed();
+    assert_snapshot!(shop.run(&["init"]), @r"
+    exit 0
+    made repository SHORT-ID in [SANDBOX]/repository
+    it opens with its password only: keep that where a fire that takes this machine won't
+    ");
+    assert_snapshot!(shop.run(&["snapshots"]), @r"
+    exit 0
+    --- stderr
+    note: there are no snapshots yet
+    ");
+}
+
+#[test]
+fn init_tells_scripts_what_it_made() {
+    assert_snapshot!(Shop::closed().run(&["init", "--json"]), @r#"
+    exit 0
+    {
+      "encryption": "aes-256-gcm",
+      "id": "[REPOSITORY-ID]",
+      "location": "[SANDBOX]/repository"
+    }
+    "#);
+}
+
+#[test]
+fn init_without_encryption_is_explicit() {
+    let shop = Shop::closed();
+    assert_snapshot!(shop.run(&["init", "--encryption", "none"]), @r"
+    exit 0
+    made repository SHORT-ID in [SANDBOX]/repository
+    it is not encrypted: whoever can read the folder can read every backup in it
+    ");
+    let ran = shop
+        .call(&["snapshots"])
+        .env("NIGHTFOLD_PASSWORD", "")
+        .run();
+    ran.exits(0);
+}
+
+#[test]
+fn init_refuses_a_place_that_holds_something() {
+    let shop = Shop::open();
+    assert_snapshot!(shop.run(&["init"]), @r"
+    exit 1
+    --- stderr
+    error: [SANDBOX]/repository is not empty: refusing to make a repository there
+    hint: choose an empty folder, or one that is not there yet
+    ");
+}
+
+#[test]
+fn init_needs_a_place() {
+    let shop = Shop::closed();
+    let ran = shop.call(&["init"]).env("NIGHTFOLD_REPO", "").run();
+    assert_snapshot!(shown(&ran), @r"
+    exit 2
+    --- stderr
+    error: which repository?
+    hint: give --repo FOLDER, or set NIGHTFOLD_REPO, or `repository` in nightfold.toml
+    ");
+}
+
+#[test]
+fn init_says_what_it_cannot_do_yet() {
+    let shop = Shop::closed();
+    assert_snapshot!(shop.run(&["init", "--repo", "s3://bucket/path"]), @r"
+    exit 2
+    --- stderr
+    error: s3://bucket/path: only local folders can hold a repository
+    hint: mount the place, and name the folder
+    ");
+}
+
+#[test]
+fn quiet_means_quiet() {
+    let shop = Shop::closed();
+    assert_snapshot!(shop.run(&["init", "--quiet"]), @"exit 0");
+}

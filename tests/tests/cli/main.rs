@@ -1,0 +1,23 @@
+//! The command line as its users see it: standard output, standard error and exit code.
+//!
+//! `cargo test -p nightfold-tests` does not build the program: run `cargo build -p nightfold` before it.
+//! What differs from run to run is replaced: ids, the sandbox's path, sizes that hang on random ids.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on shall panic"
+)]
+
+mod backup;
+mod browse;
+mod choose;
+mod configuration;
+mod demo;
+mod help;
+mod init;
+mod keys;
+mod output;
+mod passwords;
+mod restore;
+mod shop;
+mod upkeep;

@@ -1,0 +1,186 @@
+//! `nightfold check`, `stats` and `index`.
+
+use std::path::{Path, PathBuf};
+
+use insta::{Settings, assert_snapshot};
+
+use crate::shop::{Shop, shown};
+
+#[test]
+fn check_finds_no_damage_in_a_sound_repository() {
+    let shop = Shop::with_nights();
+    let mut settings = Settings::clone_current();
+    settings.add_filter(r"read \S+ (K|M)?i?B", "read [SIZE]");
+    settings.add_filter(r#""bytes_read": \d+"#, r#""bytes_read": [BYTES]"#);
+    let _redacted = settings.bind_to_scope();
+    assert_snapshot!(shop.run(&["check"]), @r"
+    exit 0
+    checked 3 snapshots, 3 packs and 3 chunks; read [SIZE] (--read-data reads every byte)
+    no damage found
+    ");
+    assert_snapshot!(shop.run(&["check", "--read-data"]), @r"
+    exit 0
+    checked 3 snapshots, 3 packs and 3 chunks; read [SIZE], every byte
+    no damage found
+    ");
+    assert_snapshot!(shop.run(&["check", "--json"]), @r#"
+    exit 0
+    {
+      "packs": 3,
+      "snapshots": 3,
+      "chunks": 3,
+      "bytes_read": [BYTES],
+      "problems": [],
+      "notes": []
+    }
+    "#);
+    assert_snapshot!(shop.run(&["check", "--quiet"]), @"exit 0");
+}
+
+#[test]
+fn check_exits_1_and_names_what_is_damaged() {
+    let shop = Shop::with_nights();
+    let snapshot = files(&shop.sandbox.repository().join("snapshots")).remove(0);
+    let bytes = std::fs::read(&snapshot).unwrap();
+    std::fs::write(&snapshot, &bytes[..bytes.len() - 1]).unwrap();
+    let ran = shop.call(&["check"]).run().exits(1);
+    let name = snapshot.file_name().unwrap().to_str().unwrap();
+    assert!(
+        ran.text().contains(&format!("damaged: snapshots/{name}")),
+        "{ran:?}"
+    );
+    let ran = shop.call(&["check", "--json"]).run().exits(1);
+    assert_eq!(
+        ran.json()["problems"][0]["object"],
+        format!("snapshots/{name}")
+    );
+}
+
+#[test]
+fn stats_tell_sizes_and_depths() {
+    let shop = Shop::with_nights();
+    let mut settings = Settings::clone_current();
+    settings.add_filter(r"(NNN|\d+\.\d|\d+) (KiB|B)\b", "[SIZE]");
+    settings.add_filter(r" +\[SIZE\]", " [SIZE]");
+    settings.add_filter(r" +\d+\.\d x", " [N] x");
+    let _redacted = settings.bind_to_scope();
+    assert_snapshot!(shop.run(&["stats"]), @r"
+    exit 0
+    snapshots                            3
+    full copies would take [SIZE]
+    the repository takes [SIZE]
+    that is [N] x less
+
+    chunks                    3, [SIZE] as they were
+      stored whole                       1
+      stored as deltas                   2
+    encoded and compressed [SIZE]
+    overhead [SIZE] for each chunk
+
+    packs                                3
+      contents of files [SIZE]
+      file lists and recipes [SIZE]
+    snapshots, keys, config [SIZE]
+    oldest lineage              3 versions
+
+    DELTAS TO DECODE  CHUNKS
+                   0       1  ########################################
+                   1       1  ########################################
+                   2       1  ########################################
+    ");
+}
+
+#[test]
+fn stats_tell_scripts() {
+    let stats = Shop::with_nights()
+        .call(&["stats", "--json"])
+        .run()
+        .exits(0)
+        .json();
+    assert_eq!(stats["snapshots"], 3);
+    for key in [
+        "logical_bytes",
+        "ratio",
+        "packs",
+        "chunks",
+        "overhead_bytes_per_chunk",
+    ] {
+        assert!(stats[key].is_number(), "{key} in {stats}");
+    }
+    assert!(stats["depth_histogram"].is_array());
+}
+
+#[test]
+fn a_lost_index_is_made_anew_and_told_of() {
+    let shop = Shop::with_nights();
+    let path = shop.call(&["index", "path"]).run().exits(0).text();
+    assert_snapshot!(path, @"[SANDBOX]/cache/nightfold/[REPOSITORY-ID]/index.sqlite");
+    std::fs::remove_dir_all(Path::new(path.trim()).parent().unwrap()).unwrap();
+    let file = shop.path("data/added");
+    let ran = shop.run(&["cat", "latest", file.to_str().unwrap(), "-q"]);
+    assert_snapshot!(ran, @r"
+    exit 0
+    new
+    --- stderr
+    warning: the local index was not there: made anew from 3 packs
+    ");
+}
+
+#[test]
+fn a_damaged_index_is_made_anew_and_told_of() {
+    let shop = Shop::with_nights();
+    let path = shop.call(&["index", "path"]).run().exits(0).text();
+    std::fs::write(path.trim(), "no database").unwrap();
+    let file = shop.path("data/added");
+    let ran = shop.run(&["cat", "latest", file.to_str().unwrap(), "-q"]);
+    assert_snapshot!(ran, @r"
+    exit 0
+    new
+    --- stderr
+    warning: the local index was damaged (file is not a database): made anew from 3 packs
+    ");
+}
+
+#[test]
+fn an_index_can_be_rebuilt() {
+    let shop = Shop::with_nights();
+    assert_snapshot!(shop.run(&["index", "rebuild"]), @r"
+    exit 0
+    made [SANDBOX]/cache/nightfold/[REPOSITORY-ID]/index.sqlite anew from 3 packs with 3 frames
+    ");
+    assert_snapshot!(shop.run(&["index", "rebuild", "--json"]), @r#"
+    exit 0
+    {
+      "damaged": 0,
+      "frames": 3,
+      "packs": 3,
+      "path": "[SANDBOX]/cache/nightfold/[REPOSITORY-ID]/index.sqlite"
+    }
+    "#);
+}
+
+#[test]
+fn no_repository_has_its_exit_code() {
+    let shop = Shop::closed();
+    assert_snapshot!(shop.run(&["check"]), @r"
+    exit 10
+    --- stderr
+    error: no repository at [SANDBOX]/repository: there is no config file (make a repository with `nightfold init`)
+    hint: is --repo (or NIGHTFOLD_REPO) right, and the disk mounted?
+    ");
+    let ran = shop.call(&["check"]).env("NIGHTFOLD_REPO", "").run();
+    assert_snapshot!(shown(&ran), @r"
+    exit 2
+    --- stderr
+    error: which repository?
+    hint: give --repo FOLDER, or set NIGHTFOLD_REPO, or `repository` in nightfold.toml
+    ");
+}
+
+/// Files in a folder, by name.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
