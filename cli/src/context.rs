@@ -79,7 +79,9 @@ impl Context {
         let found = if Repository::needs_password(&*storage)? {
             Some(password::existing(config)?)
         } else {
-            None
+            // A password that is configured is passed on: an open repository in the place of an encrypted one is
+            // refused.
+            password::configured(config)?
         };
         let (password, origin) = found.map_or((None, String::new()), |found| {
             (Some(found.password), found.origin)

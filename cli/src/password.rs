@@ -54,7 +54,8 @@ pub fn new() -> Result<Found> {
 const NO_PASSWORD: &str = "set NIGHTFOLD_PASSWORD_FILE, NIGHTFOLD_PASSWORD_COMMAND or NIGHTFOLD_PASSWORD, \
      or password-file or password-command in nightfold.toml";
 
-fn configured(config: &Config) -> Result<Option<Found>> {
+/// The password that environment or configuration name, if any.
+pub fn configured(config: &Config) -> Result<Option<Found>> {
     if let Some(found) = variable("NIGHTFOLD_PASSWORD")? {
         return Ok(Some(found));
     }

@@ -8,6 +8,9 @@ pub const PACK_BYTES_MAX: u64 = 64 << 20;
 pub const PACK_BYTES_TARGET: u64 = 16 << 20;
 /// Largest config or key slot, in bytes.
 pub const PLAIN_OBJECT_BYTES_MAX: u64 = 1 << 20;
+/// A repository may be set to close its packs at this many bytes at most: with the frame that reaches it and the
+/// directory, a pack stays below [`PACK_BYTES_MAX`].
+pub const PACK_BYTES_TARGET_MAX: u64 = 32 << 20;
 /// Largest snapshot once decompressed, in bytes.
 pub const SNAPSHOT_BYTES_MAX: usize = 64 << 20;
 /// Largest entry of a file list, in bytes (paths, link targets, extensions).

@@ -69,6 +69,11 @@ impl<'a> Encoder<'a> {
         for segment in batch {
             match segment {
                 Segment::Entry(entry) => self.entry(&entry)?,
+                Segment::Inline(entry) => {
+                    self.stats.read += entry.size();
+                    self.progress.add_bytes(entry.size());
+                    self.entry(&entry)?;
+                }
                 Segment::Unchanged(entry) => {
                     self.stats.files_unchanged += 1;
                     self.progress.add_bytes(entry.size());
@@ -185,9 +190,6 @@ impl<'a> Encoder<'a> {
         if let Node::File(content) = &entry.node {
             self.stats.files += 1;
             self.stats.size += content.size();
-            if let Content::Inline(bytes) = content {
-                self.stats.read += bytes.len() as u64;
-            }
             self.progress.add_file();
         }
         self.list.push(entry)

@@ -425,3 +425,21 @@ pub(crate) fn process_owner() -> (u32, u32) {
 pub(crate) fn killed_by(status: std::process::ExitStatus) -> Option<i32> {
     std::os::unix::process::ExitStatusExt::signal(&status)
 }
+
+/// Makes a command to be started the head of a process group, so that what it starts can be ended with it.
+pub(crate) fn in_own_group(command: &mut std::process::Command) {
+    std::os::unix::process::CommandExt::process_group(command, 0);
+}
+
+/// Ends a command of [`in_own_group`] and all that it started: a survivor could hold our pipes open.
+pub(crate) fn kill_group(child: &mut std::process::Child) -> io::Result<()> {
+    let group = i32::try_from(child.id())
+        .ok()
+        .and_then(rustix::process::Pid::from_raw);
+    match group
+        .map(|group| rustix::process::kill_process_group(group, rustix::process::Signal::KILL))
+    {
+        Some(Ok(())) => Ok(()),
+        _ => child.kill(),
+    }
+}

@@ -6,6 +6,7 @@
 mod batch;
 mod write;
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
@@ -17,7 +18,7 @@ use nightfold_repo::repository::StoredSnapshot;
 
 use crate::error::{Error, Failure, Result};
 use crate::fs::{Device, Target, Xattrs};
-use crate::listing::entries;
+use crate::listing::{entries, find_entry};
 use crate::progress::Progress;
 use batch::Reader;
 use write::FileWriter;
@@ -65,12 +66,19 @@ pub fn restore(
         let (target, late) = (&target, &mut late);
         let reader = scope.spawn(move || {
             let mut reader = Reader::new(repository, sender);
+            let mut links = Links {
+                repository,
+                snapshot,
+                request,
+                moved: HashMap::new(),
+            };
             for entry in entries(repository, snapshot)? {
                 if cancel.load(Ordering::Relaxed) {
                     return Err(Error::Interrupted);
                 }
                 let entry = entry?;
                 if wanted(request, &entry) {
+                    let entry = links.resolve(entry)?;
                     place(target, request.overwrite, entry, &mut reader, late)?;
                 }
             }
@@ -110,7 +118,10 @@ fn survey(
         if !wanted(request, &entry) {
             continue;
         }
-        found = true;
+        found |= request
+            .path
+            .as_ref()
+            .is_none_or(|path| is_within(&entry.path, path));
         progress
             .bytes_total
             .fetch_add(entry.size(), Ordering::Relaxed);
@@ -139,13 +150,51 @@ fn wanted(request: &RestoreRequest, entry: &Entry) -> bool {
     let Some(path) = &request.path else {
         return true;
     };
-    let within = |inner: &[u8], outer: &[u8]| {
-        inner
-            .strip_prefix(outer)
-            .is_some_and(|rest| rest.is_empty() || rest[0] == b'/' || outer == b"/")
-    };
-    within(&entry.path, path)
-        || (entry.node == Node::Directory && within(path, &entry.path) && entry.path != b"/")
+    is_within(&entry.path, path)
+        || (entry.node == Node::Directory && is_within(path, &entry.path) && entry.path != b"/")
+}
+
+/// Whether a path is another one or lies below it.
+fn is_within(inner: &[u8], outer: &[u8]) -> bool {
+    let rest = inner.strip_prefix(outer);
+    rest.is_some_and(|rest| rest.is_empty() || rest[0] == b'/' || outer == b"/")
+}
+
+/// Further names of files that are not themselves restored: the first such name becomes the file.
+struct Links<'a> {
+    repository: &'a Repository,
+    snapshot: &'a StoredSnapshot,
+    request: &'a RestoreRequest,
+    moved: HashMap<Vec<u8>, Vec<u8>>,
+}
+
+impl Links<'_> {
+    /// The link as it is to be restored: a link to a name that is restored, or the file.
+    fn resolve(&mut self, mut entry: Entry) -> Result<Entry> {
+        let Node::Hardlink(first) = &entry.node else {
+            return Ok(entry);
+        };
+        if self
+            .request
+            .path
+            .as_ref()
+            .is_none_or(|path| is_within(first, path))
+        {
+            return Ok(entry);
+        }
+        if let Some(now) = self.moved.get(first) {
+            entry.node = Node::Hardlink(now.clone());
+            return Ok(entry);
+        }
+        let Some(file) = find_entry(self.repository, self.snapshot, first)? else {
+            return Ok(entry);
+        };
+        self.moved.insert(first.clone(), entry.path.clone());
+        Ok(Entry {
+            path: entry.path,
+            ..file
+        })
+    }
 }
 
 /// What must wait until the files are there.

@@ -33,7 +33,9 @@ pub(crate) fn read_command(
     };
     // Arguments may hold secrets: only the program is ever shown.
     let program_shown = program.to_string_lossy().into_owned();
-    let mut child = Command::new(program)
+    let mut command = Command::new(program);
+    crate::fs::in_own_group(&mut command);
+    let mut child = command
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -98,14 +100,14 @@ fn wait(mut child: Child, ended: &AtomicBool, cancel: &AtomicBool) -> std::io::R
             return Ok(status);
         }
         if cancel.load(Ordering::Relaxed) {
-            child.kill()?;
+            crate::fs::kill_group(&mut child)?;
             return child.wait();
         }
         if ended.load(Ordering::Relaxed) {
             // Its output is closed or of no more use; what still runs after that gets a while to exit by itself.
             let patience = grace.get_or_insert(1200u32);
             if *patience == 0 {
-                child.kill()?;
+                crate::fs::kill_group(&mut child)?;
                 return child.wait();
             }
             *patience -= 1;

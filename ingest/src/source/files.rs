@@ -44,16 +44,13 @@ pub(crate) fn read_files(
             }))?;
             continue;
         }
-        if let Some(link) = link {
-            links.insert(link, found.path.clone());
+        let path = found.path.clone();
+        let unchanged_before = previous.unchanged_before(force);
+        let stored = read_file(repository, found, before, unchanged_before, outlet)?;
+        // Further names refer to this one, so only a name that is in the list counts.
+        if let (Some(link), true) = (link, stored) {
+            links.insert(link, path);
         }
-        read_file(
-            repository,
-            found,
-            before,
-            previous.unchanged_before(force),
-            outlet,
-        )?;
     }
     Ok(())
 }
@@ -80,48 +77,58 @@ fn entry_of(found: Found) -> Entry {
     }
 }
 
+/// Sends what a regular file holds; false if it cannot be read.
 fn read_file(
     repository: &SharedRepository,
     found: Found,
     before: Option<Entry>,
     unchanged_before: Option<Timestamp>,
     outlet: &mut Outlet<'_>,
-) -> Result<()> {
+) -> Result<bool> {
     let FoundKind::File { size, .. } = found.kind else {
-        return Ok(());
+        return Ok(false);
     };
     let mut entry = entry_of(found);
-    let previous = match before.map(|entry| (entry.node, entry.metadata)) {
-        Some((Node::File(content), metadata)) => {
-            let same = is_unchanged(
-                &metadata,
-                content.size(),
-                &entry.metadata,
-                size,
-                unchanged_before,
-            );
-            if same && repository.holds_content(&content)? {
-                entry.node = Node::File(content);
-                return outlet.send(Segment::Unchanged(entry));
-            }
-            Some(content)
+    let mut previous = None;
+    if let Some(Entry {
+        node: Node::File(content),
+        metadata,
+        extensions,
+        ..
+    }) = before
+    {
+        let same = is_unchanged(
+            &metadata,
+            content.size(),
+            &entry.metadata,
+            size,
+            unchanged_before,
+        );
+        if same && repository.holds_content(&content)? {
+            entry.node = Node::File(content);
+            let holes = extensions
+                .into_iter()
+                .filter(|extension| matches!(extension, Extension::Holes(_)));
+            entry.extensions.extend(holes);
+            return outlet.send(Segment::Unchanged(entry)).map(|()| true);
         }
-        _ => None,
-    };
+        previous = Some(content);
+    }
+    let failed = |path: &[u8], error| Segment::Failed(Failure::new(path, error));
     let (mut file, metadata, size) = match open_regular(as_path(&entry.path)) {
         Ok(opened) => opened,
-        Err(error) => return outlet.send(Segment::Failed(Failure::new(&entry.path, error))),
+        Err(error) => return outlet.send(failed(&entry.path, error)).map(|()| false),
     };
     entry.metadata = metadata;
     if size <= INLINE_BYTES_MAX as u64 {
-        return read_inline(entry, &mut file, outlet);
+        return read_inline(entry, &mut file, size, outlet);
     }
     let spans = holes(&file, size);
     if !spans.is_empty() {
         entry.extensions.push(Extension::Holes(spans));
     }
     if let Err(error) = std::io::Seek::rewind(&mut file) {
-        return outlet.send(Segment::Failed(Failure::new(&entry.path, error)));
+        return outlet.send(failed(&entry.path, error)).map(|()| false);
     }
     let (path, metadata) = (entry.path.clone(), entry.metadata.clone());
     outlet.send(Segment::FileBegins { entry, previous })?;
@@ -130,10 +137,13 @@ fn read_file(
             if let Some(change) = changed_meanwhile(&path, &metadata, size, read) {
                 outlet.send(Segment::Warning(Failure::new(&path, change)))?;
             }
-            outlet.send(Segment::FileEnds)
+            outlet.send(Segment::FileEnds).map(|()| true)
         }
         Err(ReadError::Run(error)) => Err(error),
-        Err(ReadError::File(error)) => outlet.send(Segment::FileFailed(Failure::new(&path, error))),
+        Err(ReadError::File(error)) => {
+            let failure = Segment::FileFailed(Failure::new(&path, error));
+            outlet.send(failure).map(|()| false)
+        }
     }
 }
 
@@ -154,21 +164,27 @@ fn is_unchanged(
         && before.inode == now.inode
 }
 
-fn read_inline(mut entry: Entry, file: &mut File, outlet: &mut Outlet<'_>) -> Result<()> {
+/// A file small enough to lie in its entry. What it gains while it is read belongs to the next night.
+fn read_inline(
+    mut entry: Entry,
+    file: &mut File,
+    size: u64,
+    outlet: &mut Outlet<'_>,
+) -> Result<bool> {
     let mut bytes = Vec::new();
-    let read = file
-        .take(INLINE_BYTES_MAX as u64 + 1)
-        .read_to_end(&mut bytes);
-    match read {
-        Ok(count) if count <= INLINE_BYTES_MAX => {
+    match file.take(size).read_to_end(&mut bytes) {
+        Ok(read) => {
+            let change = changed_meanwhile(&entry.path, &entry.metadata, size, read as u64);
+            if let Some(change) = change {
+                outlet.send(Segment::Warning(Failure::new(&entry.path, change)))?;
+            }
             entry.node = Node::File(Content::Inline(bytes));
-            outlet.send(Segment::Entry(entry))
+            outlet.send(Segment::Inline(entry)).map(|()| true)
         }
-        Ok(_) => outlet.send(Segment::Failed(Failure::new(
-            &entry.path,
-            "it grew while it was read",
-        ))),
-        Err(error) => outlet.send(Segment::Failed(Failure::new(&entry.path, error))),
+        Err(error) => {
+            let failure = Segment::Failed(Failure::new(&entry.path, error));
+            outlet.send(failure).map(|()| false)
+        }
     }
 }
 

@@ -27,6 +27,8 @@ const BATCH_SEGMENTS: usize = 2048;
 pub(crate) enum Segment {
     /// An entry that needs no reading.
     Entry(Entry),
+    /// A small file that was read and lies in its entry.
+    Inline(Entry),
     /// A regular file begins. Its entry's content is yet to come.
     FileBegins {
         /// Everything but the content.

@@ -85,7 +85,11 @@ impl Config {
             return Err(Error::corrupt(name, "it is cut short"));
         };
         let config: Self = serde_json::from_slice(body)
-            .map_err(|error| Error::corrupt(name, format!("it is no valid config: {error}")))?;
+            // Its checksum fits, so these are the words of whoever wrote it: a newer program.
+            .map_err(|error| Error::Unsupported {
+                object: name.to_string(),
+                needs: format!("what this program cannot read ({error})"),
+            })?;
         config.validate()?;
         Ok((config, body.to_vec(), *mac))
     }
@@ -127,7 +131,7 @@ impl Config {
                 "its chunk sizes are out of range",
             ));
         }
-        if self.pack_bytes == 0 || self.pack_bytes > limits::PACK_BYTES_MAX {
+        if self.pack_bytes == 0 || self.pack_bytes > limits::PACK_BYTES_TARGET_MAX {
             return Err(Error::corrupt(
                 ObjectName::CONFIG,
                 "its pack size is out of range",

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
+use crate::limits::{PACK_BYTES_MAX, PLAIN_OBJECT_BYTES_MAX};
 
 /// The repository format that this program writes and reads.
 pub const FORMAT_VERSION: u8 = 1;
@@ -52,6 +53,14 @@ impl Kind {
         Self::Proof,
         Self::Segment,
     ];
+
+    /// Bytes that an object of this kind has at most.
+    pub fn bytes_max(self) -> u64 {
+        match self {
+            Self::Config | Self::Key => PLAIN_OBJECT_BYTES_MAX,
+            _ => PACK_BYTES_MAX,
+        }
+    }
 
     /// The folder that holds objects of this kind; for the config the file itself.
     pub fn folder(self) -> &'static str {

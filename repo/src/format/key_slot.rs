@@ -51,7 +51,11 @@ impl KeySlot {
     /// Reads the object; refuses parameters that would exhaust the machine.
     pub fn decode(name: ObjectName, bytes: &[u8]) -> Result<Self> {
         let slot: Self = serde_json::from_slice(unseal_plain(name, bytes)?)
-            .map_err(|error| Error::corrupt(name, format!("it is no valid key slot: {error}")))?;
+            // Its checksum fits, so these are the words of whoever wrote it: a newer program.
+            .map_err(|error| Error::Unsupported {
+                object: name.to_string(),
+                needs: format!("what this program cannot read ({error})"),
+            })?;
         if let Kdf::Argon2id {
             memory_kib,
             passes,

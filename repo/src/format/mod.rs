@@ -10,7 +10,7 @@ mod snapshot;
 mod varint;
 
 pub use config::{ChunkerConfig, Config, Encryption, Features};
-pub use content::{Content, decode_ids};
+pub use content::{CHUNK_ID_BYTES, Content, decode_ids};
 pub use entry::{Entry, Extension, Metadata, Node, Timestamp, path_order};
 pub use header::{
     FORMAT_VERSION, HEADER_BYTES, Header, Kind, ObjectId, ObjectName, seal_plain, unseal_plain,

@@ -7,7 +7,7 @@ use super::keys::new_slot;
 use crate::crypto::{KdfCost, Keys, random};
 use crate::error::{Error, Result};
 use crate::format::{ChunkerConfig, Config, Encryption, Features, Kind, ObjectId, ObjectName};
-use crate::limits::PACK_BYTES_TARGET;
+use crate::limits::{PACK_BYTES_TARGET, PACK_BYTES_TARGET_MAX};
 use crate::storage::Storage;
 
 /// What a new repository shall be like.
@@ -50,6 +50,10 @@ impl super::Repository {
             .sizes
             .validate()
             .map_err(|error| Error::Invalid(error.to_string()))?;
+        if options.pack_bytes == 0 || options.pack_bytes > PACK_BYTES_TARGET_MAX {
+            let range = format!("a pack may be closed at 1 to {PACK_BYTES_TARGET_MAX} bytes");
+            return Err(Error::Invalid(range));
+        }
         let repository = random::<16>()?;
         let keys = Keys::draw()?;
         let config = Config {

@@ -70,6 +70,8 @@ pub(super) fn unlock(
             Err(error @ (Error::Corrupt { .. } | Error::Unsupported { .. })) => {
                 damaged = Some(error);
             }
+            // Replaced since it was listed: its successor may be listed already.
+            Err(Error::Missing { .. }) => {}
             Err(other) => return Err(other),
         }
     }
@@ -167,6 +169,7 @@ impl Repository {
 
     /// Removes the slot whose id starts with `prefix`; never the last one, nor the one in use.
     pub fn key_remove(&self, prefix: &str) -> Result<ObjectId> {
+        self.refuse_without_encryption()?;
         let ids: Vec<_> = self
             .storage
             .list(Kind::Key)?
@@ -201,6 +204,7 @@ impl Repository {
     }
 
     fn refuse_without_encryption(&self) -> Result<()> {
+        self.config.check_writable()?;
         if self.config.encryption == Encryption::None {
             return Err(Error::Invalid(
                 "this repository is not encrypted: it has no passwords".to_owned(),

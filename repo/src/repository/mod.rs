@@ -69,6 +69,12 @@ impl Repository {
     /// Opens a repository. The index is opened when it is first needed.
     pub fn open(storage: Arc<dyn Storage>, options: OpenOptions) -> Result<Self> {
         let (config, body, mac) = read_config(&*storage)?;
+        if config.encryption == Encryption::None && options.password.is_some() {
+            // Whoever can write to storage could have put this config in the place of an encrypted one's.
+            let reason = "a password was given, but the repository says that it is not encrypted: was it replaced? \
+                 If it is meant to be open, give no password";
+            return Err(Error::Invalid(reason.to_owned()));
+        }
         let repository = config.id_bytes()?;
         let (slot, keys) = keys::unlock(
             &*storage,

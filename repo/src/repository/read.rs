@@ -1,6 +1,6 @@
 //! Chunks back out of the repository.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Read};
 
 use nightfold_chunker::ChunkId;
@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::Repository;
 use crate::codec;
 use crate::error::{Error, Result};
-use crate::format::{BaseRef, Content, Kind, ObjectName, decode_ids};
+use crate::format::{BaseRef, CHUNK_ID_BYTES, Content, Kind, ObjectName, decode_ids};
 use crate::index::{FrameRow, Index};
 use crate::limits::{CONTENT_DEPTH_MAX, RANK_MAX};
 use crate::pack::open_frame;
@@ -184,7 +184,7 @@ impl Repository {
 
     /// Tries every frame of the chunk and of its bases, each link checked.
     fn read_by_any_frames(&self, index: &Index, id: ChunkId) -> Result<Vec<u8>> {
-        let reasons = match self.any_of(index, &index.frames(id)?) {
+        let reasons = match self.any_of(index, &index.frames(id)?, &mut HashSet::new()) {
             Ok(bytes) => return Ok(bytes),
             Err(reasons) => reasons,
         };
@@ -204,16 +204,22 @@ impl Repository {
         &self,
         index: &Index,
         rows: &[FrameRow],
+        failed: &mut HashSet<FrameKey>,
     ) -> std::result::Result<Vec<u8>, Vec<String>> {
         let mut reasons = Vec::new();
         for row in rows {
+            // Where every link has several frames, one lost root must not be asked for once for every path to it.
+            if failed.contains(&(row.pack, row.ordinal)) {
+                reasons.push(format!("a base of chunk {} cannot be read", row.id));
+                continue;
+            }
             let decoded = match row.base {
                 None => self
                     .decode_frame(index, row, None, None)
                     .map_err(|error| vec![error.to_string()]),
                 Some(base) => bases(index, base, row.rank)
                     .map_err(|error| vec![error.to_string()])
-                    .and_then(|rows| self.any_of(index, &rows))
+                    .and_then(|rows| self.any_of(index, &rows, failed))
                     .and_then(|base| {
                         self.decode_frame(index, row, None, Some(&base))
                             .map_err(|error| vec![error.to_string()])
@@ -227,25 +233,19 @@ impl Repository {
                 }
                 Err(more) => reasons.extend(more),
             }
+            failed.insert((row.pack, row.ordinal));
         }
         Err(reasons)
     }
 
     /// The chunk ids of a content, recipes resolved. Empty for inline bytes.
     pub fn content_ids(&self, content: &Content) -> Result<Vec<ChunkId>> {
-        let Content::Chunks { depth, ids, .. } = content else {
+        let Content::Chunks { depth, ids, size } = content else {
             return Ok(Vec::new());
         };
         let mut ids = ids.clone();
         for _ in 0..(*depth).min(CONTENT_DEPTH_MAX) {
-            let bytes = self.read_chunks(&ids)?.concat();
-            if bytes.len() % 20 != 0 {
-                return Err(Error::corrupt(
-                    "recipe",
-                    "its length is not that of whole chunk ids",
-                ));
-            }
-            ids = decode_ids(&bytes);
+            ids = self.recipe_level(&ids, *size)?;
         }
         Ok(ids)
     }
@@ -256,22 +256,34 @@ impl Repository {
             return Ok(Vec::new());
         };
         let mut all = Vec::new();
-        let mut level = Content::Chunks {
-            size: *size,
-            depth: 0,
-            ids: ids.clone(),
-        };
+        let mut level = ids.clone();
         for _ in 0..(*depth).min(CONTENT_DEPTH_MAX) {
-            let ids = self.content_ids(&level)?;
-            all.extend_from_slice(&ids);
-            let next = decode_ids(&self.read_chunks(&ids)?.concat());
-            level = Content::Chunks {
-                size: *size,
-                depth: 0,
-                ids: next,
-            };
+            let below = self.recipe_level(&level, *size)?;
+            all.append(&mut level);
+            level = below;
         }
         Ok(all)
+    }
+
+    /// The ids that the chunks `ids` of a recipe hold. No content of `size` bytes has more than its smallest
+    /// possible chunks: a forged recipe must not fill the memory.
+    fn recipe_level(&self, ids: &[ChunkId], size: u64) -> Result<Vec<ChunkId>> {
+        let count_max = size / u64::from(self.config.chunker.min).max(1) + 1;
+        let mut bytes = Vec::new();
+        for some in ids.chunks(READ_AHEAD_CHUNKS) {
+            for chunk in self.read_chunks(some)? {
+                bytes.extend_from_slice(&chunk);
+            }
+            if (bytes.len() / CHUNK_ID_BYTES) as u64 > count_max {
+                let reason = format!("it has more chunks than a file of {size} bytes can have");
+                return Err(Error::corrupt("recipe", reason));
+            }
+        }
+        if bytes.len() % CHUNK_ID_BYTES != 0 {
+            let reason = "its length is not that of whole chunk ids";
+            return Err(Error::corrupt("recipe", reason));
+        }
+        Ok(decode_ids(&bytes))
     }
 
     /// Reads a content from its start.
