@@ -19,7 +19,7 @@ fn config() -> impl Strategy<Value = Config> {
     (
         any::<u128>(),
         0u32..1000,
-        1u64..=64 << 20,
+        1u64..=32 << 20,
         any::<bool>(),
         ".{0,20}",
     )
@@ -173,7 +173,7 @@ fn parameters_out_of_range_are_refused() {
     assert!(decode(&|config| config.chunker.min = 257).is_err());
     assert!(decode(&|config| config.chunker.avg = 1025).is_err());
     assert!(decode(&|config| config.pack_bytes = 0).is_err());
-    assert!(decode(&|config| config.pack_bytes = (64 << 20) + 1).is_err());
+    assert!(decode(&|config| config.pack_bytes = (32 << 20) + 1).is_err());
     let unsupported = |result| matches!(result, Err(Error::Unsupported { .. }));
     assert!(unsupported(decode(&|config| config.chunker.version = 2)));
     let feature = || vec!["time-travel".to_owned()];
