@@ -1,6 +1,7 @@
 //! `nightfold init`.
 
 use insta::assert_snapshot;
+use nightfold_tests::{Call, program};
 
 use crate::shop::{Shop, shown};
 
@@ -39,11 +40,15 @@ fn init_without_encryption_is_explicit() {
     made repository SHORT-ID in [SANDBOX]/repository
     it is not encrypted: whoever can read the folder can read every backup in it
     ");
-    let ran = shop
-        .call(&["snapshots"])
-        .env("NIGHTFOLD_PASSWORD", "")
-        .run();
-    ran.exits(0);
+    // An open repository in the place of an encrypted one must not go unnoticed.
+    assert_snapshot!(shop.run(&["snapshots"]), @r"
+    exit 1
+    --- stderr
+    error: a password was given, but the repository says that it is not encrypted: was it replaced? If it is meant to be open, give no password
+    ");
+    let mut command = shop.sandbox.command(program());
+    command.env_remove("NIGHTFOLD_PASSWORD").arg("snapshots");
+    Call::new(command).run().exits(0);
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! A sandbox with a repository and some nights in it, and snapshots of what runs print.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::{Duration, UNIX_EPOCH};
 
 use insta::internals::SettingsBindDropGuard;
 use insta::{Settings, assert_snapshot};
-use nightfold_tests::{Call, Ran, Sandbox};
+use nightfold_tests::{Call, Ran, Sandbox, program};
 
 /// 2026-01-01 12:00 UTC, when every file was modified.
 const MODIFIED: Duration = Duration::from_secs(1_767_268_800);
@@ -89,6 +90,23 @@ impl Shop {
     /// A run to be prepared further.
     pub fn call(&self, arguments: &[&str]) -> Call {
         self.sandbox.call(arguments)
+    }
+
+    /// A run that file permissions bind: root may read everything unless it gives that up.
+    pub fn call_bound(&self, arguments: &[&str]) -> Call {
+        if !rustix::process::geteuid().is_root() {
+            return self.call(arguments);
+        }
+        let mut command = self.sandbox.command("setpriv");
+        command.arg("--bounding-set=-dac_override,-dac_read_search");
+        command.arg("--").arg(program()).args(arguments);
+        Call::new(command)
+    }
+
+    /// Makes a file unreadable.
+    pub fn lock(&self, name: &str) {
+        let mode = Permissions::from_mode(0o000);
+        std::fs::set_permissions(self.path(name), mode).unwrap();
     }
 
     /// Runs, and shows what came of it.
