@@ -4,20 +4,20 @@
 
 mod args;
 mod commands;
+mod compare;
 mod config;
 mod context;
 mod describe;
-mod estimate;
 mod exit;
+mod input;
 mod machine;
 mod messages;
 mod output;
 mod password;
 mod paths;
 mod progress;
+mod report;
 mod select;
-mod source;
-mod standard_input;
 mod stop;
 mod time;
 

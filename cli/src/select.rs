@@ -1,7 +1,7 @@
 //! Choosing a snapshot: by id, `latest`, or as of a time.
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
 use nightfold_repo::Repository;
 use nightfold_repo::repository::StoredSnapshot;
 
@@ -29,22 +29,25 @@ pub fn snapshot(
     if wanted != "latest" {
         return by_id(repository, wanted, choice);
     }
-    let moment = choice
-        .at
-        .as_deref()
-        .map(|text| time::parse(text, &TimeZone::system()))
-        .transpose()
-        .map_err(|message| Error::usage(message, ""))?;
-    if let Some(note) = moment.as_ref().and_then(|moment| moment.note.as_ref()) {
-        messages.note(note);
-    }
+    let limit = moment(messages, choice.at.as_deref())?.map(|time| time.timestamp());
     let snapshots = repository.snapshots()?;
-    let limit = moment.map(|moment| moment.time.timestamp());
     let Some(chosen) = choose(&snapshots, &choice.filter, limit) else {
         return Err(none(&snapshots, &choice.filter, limit));
     };
     tell(messages, chosen);
     Ok(chosen.stored.clone())
+}
+
+/// A time that a user gave; a note tells when local clocks showed it twice or never.
+pub fn moment(messages: &Messages, text: Option<&str>) -> Result<Option<Zoned>> {
+    let Some(text) = text else {
+        return Ok(None);
+    };
+    let moment = time::parse(text, &TimeZone::system()).map_err(|text| Error::usage(text, ""))?;
+    if let Some(note) = &moment.note {
+        messages.note(note);
+    }
+    Ok(Some(moment.time))
 }
 
 /// The newest snapshot that counts: as of a time the newest whatever it is, else the newest that misses no

@@ -5,21 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use clap::Args;
-use jiff::tz::TimeZone;
-use nightfold_ingest::{BackupReport, BackupRequest, Progress, Source, backup};
-use nightfold_repo::format::escape_path;
+use nightfold_ingest::{BackupRequest, Progress, Source, backup};
 use nightfold_repo::repository::WriteOptions;
-use serde_json::json;
 
 use crate::args::JsonFlag;
 use crate::context::Context;
 use crate::exit::{Error, Outcome, Result};
-use crate::output::{Output, count, size};
+use crate::input::estimate;
+use crate::input::source::{self, Asked, Input};
+use crate::input::standard_input::StandardInput;
 use crate::progress::{self, Reading, Shown};
-use crate::source::{self, Asked, Input};
-use crate::standard_input::StandardInput;
 use crate::stop::Stop;
-use crate::{estimate, machine, time};
+use crate::{machine, report, select};
 
 /// Options of `backup`.
 #[derive(Debug, Args)]
@@ -70,46 +67,23 @@ pub fn run(context: &Context, args: BackupArgs) -> Result<Outcome> {
         args.stdin_name.as_deref(),
         &config,
     )?;
-    let moment = args
-        .time
-        .as_deref()
-        .map(|text| time::parse(text, &TimeZone::system()))
-        .transpose()
-        .map_err(|message| Error::usage(message, ""))?;
-    if let Some(note) = moment.as_ref().and_then(|moment| moment.note.as_ref()) {
-        context.messages.note(note);
-    }
+    let time = select::moment(&context.messages, args.time.as_deref())?;
     let repository = context.open_with(&config)?;
     let stop = Stop::on_signals()?;
     let (json, dry_run) = (args.json.json, args.dry_run);
-    let by_clock = moment.is_none();
+    let by_clock = time.is_none();
     let progress = Arc::new(Progress::default());
     if progress::is_wanted(context, json) {
         let total = estimate::bytes(&repository, &asked.input, &host(&args, &asked));
         progress.bytes_total.store(total, Ordering::Relaxed);
     }
-    let request = request(args, asked, moment.map(|moment| moment.time), &stop)?;
+    let request = request(args, asked, time, &stop)?;
     let shown = show(context, json, &progress);
     let made = backup(&repository, request, &progress, stop.flag());
     drop(shown);
-    let report = match made {
-        Err(_) if stop.requested() => {
-            return Err(Error::Interrupted(
-                "no snapshot was made, earlier ones are as they were",
-            ));
-        }
-        other => other?,
-    };
-    for warning in &report.warnings {
-        context.messages.warning(warning);
-    }
-    if by_clock {
-        tell_of_clock(context, &report);
-    }
-    for failure in &report.failures {
-        context.messages.line(format_args!("not read: {failure}"));
-    }
-    match print(context, json, dry_run, &report) {
+    let report = made?;
+    report::tell(context, &report, by_clock);
+    match report::print(context, json, dry_run, &report) {
         Err(error) if !error.is_broken_pipe() => return Err(error),
         _ => {}
     }
@@ -118,17 +92,6 @@ pub fn run(context: &Context, args: BackupArgs) -> Result<Outcome> {
     } else {
         Outcome::Incomplete
     })
-}
-
-/// Not if the user chose the time: old dumps may be stored in any order.
-fn tell_of_clock(context: &Context, report: &BackupReport) {
-    if let Some(newer) = &report.newer {
-        context.messages.warning(format_args!(
-            "this snapshot's time is before that of {}, {}, which `latest` goes on to mean: is the clock right?",
-            newer.short_id(),
-            time::local_exact(newer.snapshot.timestamp()),
-        ));
-    }
 }
 
 fn host(args: &BackupArgs, asked: &Asked) -> String {
@@ -188,79 +151,5 @@ fn show(context: &Context, json: bool, progress: &Arc<Progress>) -> Shown {
                 get(&seen.chunks_known)
             ),
         }
-    })
-}
-
-fn print(context: &Context, json: bool, dry_run: bool, report: &BackupReport) -> Result<()> {
-    let mut out = Output::open();
-    if json {
-        out.json(&summary(dry_run, report))?;
-    } else if !context.quiet {
-        let snapshot = &report.snapshot;
-        let stats = &snapshot.stats;
-        match report.id {
-            Some(id) => out.line(format_args!(
-                "snapshot {} of {}, {} on {}{}",
-                &id.to_string()[..8],
-                time::local_exact(snapshot.timestamp()),
-                snapshot.source,
-                snapshot.host,
-                if snapshot.incomplete {
-                    ", incomplete"
-                } else {
-                    ""
-                },
-            ))?,
-            None => out.line("dry run: nothing was stored")?,
-        }
-        out.line(format_args!(
-            "  read    {} of {} in {} ({} unchanged)",
-            size(stats.read),
-            size(stats.size),
-            count(stats.files, "file"),
-            stats.files_unchanged,
-        ))?;
-        out.line(format_args!(
-            "  chunks  {} new ({}): {} whole, {} as deltas; {} known",
-            stats.chunks_whole + stats.chunks_delta,
-            size(stats.new),
-            stats.chunks_whole,
-            stats.chunks_delta,
-            stats.chunks_known,
-        ))?;
-        let stored = if dry_run { "needs" } else { "stored" };
-        out.line(format_args!("  {stored:<7} {}", size(stats.added)))?;
-    }
-    out.finish()
-}
-
-fn summary(dry_run: bool, report: &BackupReport) -> serde_json::Value {
-    let snapshot = &report.snapshot;
-    let stats = &snapshot.stats;
-    let failures: Vec<_> = report
-        .failures
-        .iter()
-        .map(|failure| json!({"path": escape_path(&failure.path), "reason": failure.reason}))
-        .collect();
-    json!({
-        "id": report.id.map(|id| id.to_string()),
-        "dry_run": dry_run,
-        "time": snapshot.time,
-        "finished": snapshot.finished,
-        "host": snapshot.host,
-        "source": snapshot.source,
-        "paths": snapshot.paths,
-        "tags": snapshot.tags,
-        "incomplete": snapshot.incomplete,
-        "files": stats.files,
-        "files_unchanged": stats.files_unchanged,
-        "size": stats.size,
-        "read": stats.read,
-        "chunks_whole": stats.chunks_whole,
-        "chunks_delta": stats.chunks_delta,
-        "chunks_known": stats.chunks_known,
-        "new": stats.new,
-        "added": stats.added,
-        "failures": failures,
     })
 }

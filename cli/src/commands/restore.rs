@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use clap::Args;
-use nightfold_ingest::{Progress, RestoreReport, RestoreRequest, restore};
+use nightfold_ingest::{Error as IngestError, Progress, RestoreReport, RestoreRequest, restore};
 use nightfold_repo::format::escape_path;
 use nightfold_repo::repository::StoredSnapshot;
 use serde_json::json;
@@ -63,7 +63,7 @@ pub fn run(context: &Context, args: &RestoreArgs) -> Result<Outcome> {
     let restored = restore(&repository, &snapshot, &request, &progress, stop.flag());
     drop(shown);
     let report = match restored {
-        Err(_) if stop.requested() => {
+        Err(IngestError::Interrupted) => {
             return Err(Error::Interrupted(
                 "files that are there are whole, others are missing",
             ));

@@ -6,8 +6,8 @@ use nightfold_ingest::fs::path_bytes;
 use nightfold_repo::Repository;
 use nightfold_repo::format::escape_path;
 
+use super::source::Input;
 use crate::paths;
-use crate::source::Input;
 
 /// Bytes that will be read: of plain files their size, else what the last run of the same thing read.
 /// 0: nobody knows.
