@@ -3,7 +3,11 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
+use nightfold_repo::Repository;
+use nightfold_repo::repository::{OpenOptions, Password};
+use nightfold_repo::storage::LocalStorage;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -15,11 +19,16 @@ const PASSWORD: &str = "correct horse";
 /// Removed with all it holds when dropped.
 pub struct Sandbox {
     folder: TempDir,
+    password: bool,
 }
 
 impl Sandbox {
     /// Without a repository.
     pub fn empty() -> Self {
+        Self::make(true)
+    }
+
+    fn make(password: bool) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("nightfold-test-")
             .tempdir()
@@ -27,7 +36,7 @@ impl Sandbox {
         for name in ["home", "cache", "tmp", "work"] {
             std::fs::create_dir(folder.path().join(name)).expect("a folder");
         }
-        Self { folder }
+        Self { folder, password }
     }
 
     /// With an encrypted repository.
@@ -39,7 +48,7 @@ impl Sandbox {
 
     /// With a repository that needs no password, which saves a fifth of a second a run.
     pub fn open() -> Self {
-        let sandbox = Self::empty();
+        let sandbox = Self::make(false);
         sandbox
             .call(["init", "--encryption", "none"])
             .run()
@@ -77,7 +86,7 @@ impl Sandbox {
             .env("TZ", "UTC")
             .env("LC_ALL", "C")
             .env("NIGHTFOLD_REPO", self.repository())
-            .env("NIGHTFOLD_PASSWORD", PASSWORD)
+            .envs(self.password.then_some(("NIGHTFOLD_PASSWORD", PASSWORD)))
             .current_dir(self.path("work"));
         command
     }
@@ -123,6 +132,18 @@ impl Sandbox {
             .run()
             .exits(0);
         target
+    }
+
+    /// The repository, opened in this process.
+    pub fn library(&self) -> Repository {
+        let storage = Arc::new(LocalStorage::new(self.repository()));
+        let password = || Password::new(PASSWORD.into());
+        let options = OpenOptions {
+            cache: self.path("cache/nightfold"),
+            password: self.password.then(password),
+            notice: Arc::new(|text| panic!("{text}")),
+        };
+        Repository::open(storage, options).expect("the repository")
     }
 
     /// Reads every byte of the repository, which must be whole.

@@ -33,6 +33,18 @@ fn a_wrong_password_is_told() {
 }
 
 #[test]
+fn an_open_repository_in_place_of_an_encrypted_one_is_refused() {
+    let sandbox = stored();
+    fs::rename(sandbox.repository(), sandbox.path("taken")).unwrap();
+    let init = sandbox.call(["init", "--encryption", "none"]);
+    init.env("NIGHTFOLD_PASSWORD", "").run();
+    for verb in VERBS {
+        let ran = sandbox.call(verb).run().exits(1);
+        ran.tells("it is not encrypted: was it replaced?");
+    }
+}
+
+#[test]
 fn no_repository_is_told() {
     let sandbox = Sandbox::empty();
     sandbox.file("work/dump", "a night");

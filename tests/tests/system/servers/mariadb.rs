@@ -46,7 +46,7 @@ fn mariadb_nights_come_back_and_load() {
     }
     let listed = sandbox.snapshots();
     let added = |night: usize| listed[night]["added"].as_u64().unwrap();
-    assert!(added(1) < added(0) / 20, "{} after {}", added(1), added(0));
+    assert!(added(1) < added(0) / 8, "{} after {}", added(1), added(0));
     sandbox.check();
 }
 
