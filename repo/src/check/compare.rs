@@ -1,6 +1,6 @@
 //! Whether the local index agrees with the packs' directories.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::CheckReport;
 use super::catalog::{Catalog, CatalogFrame};
@@ -12,7 +12,7 @@ use crate::repository::Repository;
 /// Compares, and makes the index anew if it differs: it is derived, so this is no damage to the repository.
 pub(super) fn check(repository: &Repository, catalog: &Catalog, report: &mut CheckReport) {
     let compared = repository
-        .index()
+        .index_of_now()
         .and_then(|index| difference(repository, &index, catalog));
     let what = match compared {
         Ok(None) => return,
@@ -46,7 +46,10 @@ fn difference(repository: &Repository, index: &Index, catalog: &Catalog) -> Resu
         .collect();
     let mut numbers = HashMap::new();
     let mut unknown = Vec::new();
-    for (number, pack) in index.packs()? {
+    let known = index.packs()?;
+    let newest = known.iter().map(|(number, _)| *number).max().unwrap_or(0);
+    let entered: HashSet<i64> = known.iter().map(|(number, _)| *number).collect();
+    for (number, pack) in known {
         match places.get(&pack.id) {
             Some(place) => {
                 let known = &catalog.packs[*place as usize];
@@ -79,6 +82,9 @@ fn difference(repository: &Repository, index: &Index, catalog: &Catalog) -> Resu
             } else {
                 other += 1;
             }
+        } else if row.pack <= newest && !entered.contains(&row.pack) {
+            // Not of a pack that another process entered just now: those have higher numbers.
+            other += 1;
         }
     })?;
     let sound = (0..catalog.frames.len()).filter(|at| catalog.is_sound(*at));

@@ -12,6 +12,7 @@
 //! | `reader` | chunks by way of the catalog |
 //! | `data` | every frame, from whole ones down the deltas |
 //! | `reach` | what snapshots need |
+//! | `unused` | what no snapshot needs |
 //! | `damage` | who depends on a damaged frame |
 //! | `compare` | whether the local index agrees |
 
@@ -20,9 +21,11 @@ mod compare;
 mod damage;
 mod data;
 mod few;
+mod lost;
 mod objects;
 mod reach;
 mod reader;
+mod unused;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -157,3 +160,6 @@ impl Repository {
         catalog
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,15 +1,14 @@
 //! What snapshots need: file lists, recipes and contents, down to the frames that hold them.
 
 use std::collections::HashSet;
-use std::fmt::Write as _;
 
 use nightfold_chunker::ChunkId;
 use rayon::prelude::*;
 
 use super::damage::{Damage, Place};
-use super::few::{Few, counted};
+use super::lost::Lost;
 use super::reader::Reader;
-use super::{CheckReport, Meter, Problem};
+use super::{CheckReport, Meter, Problem, unused};
 use crate::format::{
     Content, Entry, Kind, Malformed, Node, ObjectName, decode_ids, escape_path, path_order,
 };
@@ -41,6 +40,7 @@ pub(super) fn check(
         damage,
         used: vec![false; reader.catalog().frames.len()],
         clean: HashSet::new(),
+        chunk_bytes_min: reader.chunk_bytes_min(),
     };
     let mut all_read = snapshots.len() as u64 == report.snapshots;
     for stored in snapshots {
@@ -52,13 +52,7 @@ pub(super) fn check(
             .problems
             .extend(problems.into_iter().map(|what| Problem::new(name, what)));
     }
-    let mut used = walk.used;
-    spread_to_bases(reader, &mut used);
-    note_unsound(reader, &used, report);
-    // Of a snapshot that cannot be read it is not known what it needs.
-    if all_read {
-        note_orphans(reader, &used, report);
-    }
+    unused::note(reader, walk.used, all_read, report);
 }
 
 struct Walk<'w, 'r> {
@@ -68,6 +62,7 @@ struct Walk<'w, 'r> {
     used: Vec<bool>,
     /// Hashes of contents found whole: most nights share most recipes.
     clean: HashSet<[u8; 32]>,
+    chunk_bytes_min: u64,
 }
 
 impl Walk<'_, '_> {
@@ -95,7 +90,7 @@ impl Walk<'_, '_> {
         if let Err(reason) = walked {
             problems.push(format!("its file list cannot be read: {reason}"));
         }
-        if files.paths.count() > 0 {
+        if files.count() > 0 {
             problems.push(files.to_string());
         }
         if problems.is_empty() {
@@ -193,7 +188,7 @@ impl Walk<'_, '_> {
         let mut ids = ids.clone();
         for _ in 0..(*depth).min(CONTENT_DEPTH_MAX) {
             self.all_held(&ids, place)?;
-            ids = self.recipe(&ids)?;
+            ids = self.recipe(&ids, *size)?;
         }
         let bytes = self.all_held(&ids, place)?;
         if bytes != *size {
@@ -237,11 +232,18 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// The ids in the chunks of a recipe.
-    fn recipe(&self, ids: &[ChunkId]) -> Result<Vec<ChunkId>, String> {
+    /// The ids in the chunks of a recipe, of which a content of `size` bytes has no more than smallest chunks: a
+    /// forged recipe must not fill the memory.
+    fn recipe(&self, ids: &[ChunkId], size: u64) -> Result<Vec<ChunkId>, String> {
+        let count_max = size / self.chunk_bytes_min + 1;
         let mut bytes = Vec::new();
         for id in ids {
             bytes.extend(self.reader.chunk(*id)?);
+            if (bytes.len() / CHUNK_ID_BYTES) as u64 > count_max {
+                return Err(format!(
+                    "its recipe has more chunks than its {size} bytes can have"
+                ));
+            }
         }
         if bytes.len() % CHUNK_ID_BYTES == 0 {
             Ok(decode_ids(&bytes))
@@ -254,92 +256,8 @@ impl Walk<'_, '_> {
     }
 }
 
-/// Files of a snapshot that cannot be restored.
-#[derive(Default)]
-struct Lost {
-    paths: Few,
-    first_reason: String,
-}
-
-impl Lost {
-    fn add(&mut self, path: &[u8], reason: String) {
-        if self.paths.count() == 0 {
-            self.first_reason = reason;
-        }
-        self.paths.add(|| escape_path(path));
-    }
-}
-
-impl std::fmt::Display for Lost {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let files = counted(self.paths.count(), "file");
-        write!(
-            f,
-            "{files} cannot be restored: {}; of the first, {}",
-            self.paths, self.first_reason
-        )
-    }
-}
-
 fn content_key(content: &Content, purpose: &[u8]) -> [u8; 32] {
     let mut bytes = purpose.to_vec();
     content.encode(&mut bytes);
     *blake3::hash(&bytes).as_bytes()
-}
-
-/// A base lives as long as any delta against it (I10): what needed frames rest on is needed too.
-fn spread_to_bases(reader: &Reader<'_>, used: &mut [bool]) {
-    let catalog = reader.catalog();
-    for at in catalog.by_rank().into_iter().rev() {
-        if used[at] {
-            catalog.bases(at).for_each(|base| used[base] = true);
-        }
-    }
-}
-
-fn note_orphans(reader: &Reader<'_>, used: &[bool], report: &mut CheckReport) {
-    let catalog = reader.catalog();
-    let mut pack_used = vec![false; catalog.packs.len()];
-    for (frame, used) in catalog.frames.iter().zip(used) {
-        pack_used[frame.pack as usize] |= used;
-    }
-    let (mut packs, mut bytes) = (Few::default(), 0);
-    for (pack, _) in catalog
-        .packs
-        .iter()
-        .zip(&pack_used)
-        .filter(|(_, used)| !**used)
-    {
-        packs.add(|| pack.name.to_string());
-        bytes += pack.bytes;
-    }
-    if packs.count() > 0 {
-        report.notes.push(format!(
-            "{} ({bytes} bytes) that no snapshot uses, left by an interrupted run or written by a running one: {packs}",
-            counted(packs.count(), "pack")
-        ));
-    }
-}
-
-/// Deltas whose bases are gone. Where a snapshot needs one and no other copy is there, that is a problem already
-/// told of.
-fn note_unsound(reader: &Reader<'_>, used: &[bool], report: &mut CheckReport) {
-    let catalog = reader.catalog();
-    let unsound = |at: &usize| !catalog.is_sound(*at) && !reader.is_damaged(*at);
-    let frames: Vec<usize> = (0..catalog.frames.len()).filter(unsound).collect();
-    let unused = frames.iter().filter(|at| !used[**at]).count() as u64;
-    let covered = frames
-        .iter()
-        .filter(|at| used[**at] && reader.holds(catalog.frames[**at].id))
-        .count() as u64;
-    for (count, why) in [
-        (unused, "no snapshot needs them"),
-        (covered, "other copies of their chunks are intact"),
-    ] {
-        if count > 0 {
-            let mut note = counted(count, "delta");
-            let _ = write!(note, " without a usable base; {why}");
-            report.notes.push(note);
-        }
-    }
 }

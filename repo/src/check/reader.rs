@@ -17,6 +17,8 @@ pub(super) struct Reader<'r> {
     repository: &'r Repository,
     catalog: &'r mut Catalog,
     damaged: Vec<AtomicBool>,
+    /// Not damaged, but no base of it can be decoded.
+    baseless: Vec<AtomicBool>,
     failures: Mutex<Vec<Failure>>,
     bytes_read: AtomicU64,
 }
@@ -32,15 +34,16 @@ pub(super) struct Failure {
 
 impl<'r> Reader<'r> {
     pub(super) fn new(repository: &'r Repository, catalog: &'r mut Catalog) -> Self {
-        let damaged = catalog
-            .frames
-            .iter()
-            .map(|_| AtomicBool::new(false))
-            .collect();
+        let flags = || {
+            let frames = catalog.frames.iter();
+            frames.map(|_| AtomicBool::new(false)).collect()
+        };
+        let (damaged, baseless) = (flags(), flags());
         Self {
             repository,
             catalog,
             damaged,
+            baseless,
             failures: Mutex::default(),
             bytes_read: AtomicU64::new(0),
         }
@@ -48,6 +51,11 @@ impl<'r> Reader<'r> {
 
     pub(super) fn catalog(&self) -> &Catalog {
         self.catalog
+    }
+
+    /// Of every chunk but a content's last.
+    pub(super) fn chunk_bytes_min(&self) -> u64 {
+        u64::from(self.repository.config().chunker.min).max(1)
     }
 
     pub(super) fn bytes_read(&self) -> u64 {
@@ -115,17 +123,21 @@ impl<'r> Reader<'r> {
     /// of bases there are.
     fn any_of(&self, frames: impl Iterator<Item = usize>) -> Option<Vec<u8>> {
         for at in frames {
-            if self.is_damaged(at) || !self.catalog.is_sound(at) {
+            let baseless = self.baseless[at].load(Ordering::Relaxed);
+            if baseless || self.is_damaged(at) || !self.catalog.is_sound(at) {
                 continue;
             }
-            let decoded = match self.catalog.frames[at].base {
-                None => self.decode(at, None).ok(),
-                Some(_) => self
-                    .base_of(at)
-                    .and_then(|base| self.decode(at, Some(&base)).ok()),
+            let base = self.catalog.frames[at].base.map(|_| self.base_of(at));
+            let decoded = match base {
+                None => self.decode(at, None),
+                Some(Some(base)) => self.decode(at, Some(&base)),
+                Some(None) => {
+                    self.baseless[at].store(true, Ordering::Relaxed);
+                    continue;
+                }
             };
-            if decoded.is_some() {
-                return decoded;
+            if let Ok(chunk) = decoded {
+                return Some(chunk);
             }
         }
         None

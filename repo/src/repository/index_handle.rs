@@ -91,7 +91,13 @@ impl Repository {
         }
     }
 
-    /// The index, opened and level with storage.
+    /// The index, level with what storage lists now.
+    pub(crate) fn index_of_now(&self) -> Result<Arc<Index>> {
+        self.index.behind.store(true, Ordering::SeqCst);
+        self.index()
+    }
+
+    /// The index, opened, and level with the snapshots listed last.
     pub(crate) fn index(&self) -> Result<Arc<Index>> {
         let mut open = self
             .index

@@ -1,0 +1,8 @@
+//! Claims about checks, on repositories forged by a holder of the keys.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod data;
+mod deltas;
+mod lists;
+mod notes;
+mod writers;
