@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::args::JsonFlag;
 use crate::context::Context;
-use crate::exit::{Outcome, Result};
+use crate::exit::{Error, Outcome, Result};
 use crate::machine;
 use crate::output::Output;
 use crate::password;
@@ -43,6 +43,16 @@ pub fn run(context: &Context, args: &InitArgs) -> Result<Outcome> {
     }
     let password = if encrypted {
         Some(password::first(&config)?.password)
+    } else if let Some(found) = password::configured(&config)? {
+        // Every later command would be refused: an open repository where a password is set looks replaced.
+        let message = format!(
+            "a password comes from {}, but --encryption none has no use for one",
+            found.origin
+        );
+        return Err(Error::failed(
+            message,
+            "take the password away, or leave --encryption none out",
+        ));
     } else {
         None
     };

@@ -5,17 +5,19 @@ use std::io;
 use std::path::PathBuf;
 use std::vec::IntoIter;
 
+use nightfold_repo::format::escape_path;
+
 use super::exclude::Excludes;
 use super::found::{Found, FoundKind, ScanItem};
 use super::roots::Roots;
-use super::unix::{self, Name};
+use super::unix::{self, Name, path_bytes};
 
 /// Why a scan cannot start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ScanError {
     /// What is to be backed up isn't there or can't be seen.
-    #[error("cannot back up {path:?}: {source}")]
+    #[error("cannot back up {}: {source}", escape_path(path_bytes(path)))]
     Root {
         /// As the user gave it.
         path: PathBuf,

@@ -35,6 +35,12 @@ pub(crate) fn read_command(
     let program_shown = program.to_string_lossy().into_owned();
     let mut command = Command::new(program);
     crate::fs::in_own_group(&mut command);
+    // The dump has no use for our secrets, and a child's environment is easily shown.
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("NIGHTFOLD_") {
+            command.env_remove(name);
+        }
+    }
     let mut child = command
         .args(arguments)
         .stdin(Stdio::null())

@@ -221,7 +221,7 @@ fn what_is_not_there_is_told() {
     assert_snapshot!(backup(&shop, &["./app-db"]), @r#"
     exit 1
     --- stderr
-    error: cannot back up "./app-db": No such file or directory (os error 2)
+    error: cannot back up ./app-db: No such file or directory (os error 2)
     "#);
     assert_snapshot!(backup(&shop, &["data", "--exclude", "[a"]), @r#"
     exit 1

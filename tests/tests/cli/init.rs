@@ -35,20 +35,24 @@ fn init_tells_scripts_what_it_made() {
 #[test]
 fn init_without_encryption_is_explicit() {
     let shop = Shop::closed();
+    // Later commands would take the repository for a replaced one.
     assert_snapshot!(shop.run(&["init", "--encryption", "none"]), @r"
-    exit 0
-    made repository SHORT-ID in [SANDBOX]/repository
-    it is not encrypted: whoever can read the folder can read every backup in it
+    exit 1
+    --- stderr
+    error: a password comes from NIGHTFOLD_PASSWORD, but --encryption none has no use for one
+    hint: take the password away, or leave --encryption none out
     ");
+    for arguments in [&["init", "--encryption", "none"][..], &["snapshots"]] {
+        let mut command = shop.sandbox.command(program());
+        command.env_remove("NIGHTFOLD_PASSWORD").args(arguments);
+        Call::new(command).run().exits(0);
+    }
     // An open repository in the place of an encrypted one must not go unnoticed.
     assert_snapshot!(shop.run(&["snapshots"]), @r"
     exit 1
     --- stderr
     error: a password was given, but the repository says that it is not encrypted: was it replaced? If it is meant to be open, give no password
     ");
-    let mut command = shop.sandbox.command(program());
-    command.env_remove("NIGHTFOLD_PASSWORD").arg("snapshots");
-    Call::new(command).run().exits(0);
 }
 
 #[test]
