@@ -114,3 +114,6 @@ fn root_of(id: ChunkId) -> i64 {
     root.copy_from_slice(&id.0[..8]);
     i64::from_be_bytes(root)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,359 @@
+//! Claims about the index: it says what the directories say, whatever came in which order, and notices damage.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::path::PathBuf;
+
+use nightfold_chunker::{ChunkId, Sketch};
+use rusqlite::Connection;
+
+use super::{Index, IndexedPack};
+use crate::error::Error;
+use crate::format::{BaseRef, CodecKind, DirEntry, Directory, ObjectId, StreamKind};
+use crate::storage::Listed;
+
+struct Fixture {
+    folder: tempfile::TempDir,
+    index: Index,
+}
+
+fn fixture() -> Fixture {
+    let folder = tempfile::tempdir().unwrap();
+    let index = Index::open(&folder.path().join("index.sqlite"), "repository").unwrap();
+    Fixture { folder, index }
+}
+
+impl Fixture {
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("index.sqlite")
+    }
+
+    fn insert(&self, id: u8, entries: &[DirEntry]) -> u64 {
+        self.index.insert(&[pack(id, entries)]).unwrap()
+    }
+
+    /// Changes the file behind the index's back.
+    fn sql(&self, statement: &str) {
+        let connection = Connection::open(self.path()).unwrap();
+        assert!(
+            connection.execute(statement, []).unwrap() > 0,
+            "{statement}"
+        );
+    }
+
+    fn chunks(&self) -> Vec<u8> {
+        let mut chunks = Vec::new();
+        self.index
+            .each_frame(|row| chunks.push(row.id.0[0]))
+            .unwrap();
+        chunks.sort_unstable();
+        chunks
+    }
+}
+
+fn pack(id: u8, entries: &[DirEntry]) -> (IndexedPack, Directory) {
+    let directory = Directory {
+        stream: StreamKind::Data,
+        entries: entries.to_vec(),
+    };
+    let pack = IndexedPack {
+        id: ObjectId([id; 32]),
+        epoch: 0,
+        stream: StreamKind::Data,
+        bytes: 1000 + u64::from(id),
+    };
+    (pack, directory)
+}
+
+fn listed(ids: &[u8]) -> Vec<Listed> {
+    let listed = ids.iter().map(|id| Listed {
+        id: ObjectId([*id; 32]),
+        bytes: 1000 + u64::from(*id),
+    });
+    listed.collect()
+}
+
+fn id(chunk: u8) -> ChunkId {
+    ChunkId([chunk; 20])
+}
+
+fn whole(chunk: u8) -> DirEntry {
+    DirEntry {
+        id: id(chunk),
+        sealed_bytes: 100 + u32::from(chunk),
+        raw_bytes: 200,
+        codec: CodecKind::Zstd,
+        base: None,
+        version: 0,
+        rank: 0,
+        sketch: None,
+    }
+}
+
+fn delta(chunk: u8, base: u8, rank: u8) -> DirEntry {
+    DirEntry {
+        codec: CodecKind::ZstdDelta,
+        base: Some(BaseRef::from(id(base))),
+        version: u32::from(rank),
+        rank,
+        ..whole(chunk)
+    }
+}
+
+#[test]
+fn rows_say_what_the_directory_says() {
+    let fixture = fixture();
+    let entries = [whole(1), delta(2, 1, 1), whole(1)];
+    assert_eq!(fixture.insert(7, &entries), 0);
+    let rows = fixture.index.frames(id(1)).unwrap();
+    assert_eq!(rows.iter().map(|r| r.ordinal).collect::<Vec<_>>(), [0, 2]);
+    let row = fixture.index.frames(id(2)).unwrap()[0];
+    let directory = pack(7, &entries).1;
+    let (offset, entry) = directory.offsets().nth(1).unwrap();
+    assert_eq!(
+        (row.offset, row.sealed_bytes, row.raw_bytes, row.codec),
+        (offset, entry.sealed_bytes, entry.raw_bytes, entry.codec)
+    );
+    assert_eq!((row.base, row.version, row.rank), (entry.base, 1, 1));
+    assert_eq!(fixture.index.pack(row.pack).unwrap(), pack(7, &[]).0);
+    assert!(fixture.index.holds(id(2)).unwrap());
+    assert!(!fixture.index.holds(id(3)).unwrap());
+    // Entering it once more changes nothing.
+    fixture.insert(7, &entries);
+    assert_eq!(fixture.chunks(), [1, 1, 2]);
+}
+
+#[test]
+fn whole_frames_come_first() {
+    let fixture = fixture();
+    fixture.insert(1, &[whole(9), delta(5, 9, 1), whole(8), delta(8, 9, 1)]);
+    fixture.insert(2, &[whole(5)]);
+    let ranks: Vec<u8> = fixture
+        .index
+        .frames(id(5))
+        .unwrap()
+        .iter()
+        .map(|r| r.rank)
+        .collect();
+    assert_eq!(ranks, [0, 1]);
+    let bases = fixture.index.base_frames(BaseRef::from(id(8))).unwrap();
+    assert_eq!(bases.iter().map(|r| r.rank).collect::<Vec<_>>(), [0, 1]);
+}
+
+#[test]
+fn a_delta_whose_base_is_gone_is_not_used_until_it_is_back() {
+    let fixture = fixture();
+    fixture.insert(1, &[whole(1)]);
+    fixture.insert(2, &[delta(2, 1, 1), delta(3, 2, 2), whole(4)]);
+    let difference = fixture.index.compare(|| Ok(listed(&[2]))).unwrap();
+    assert_eq!((difference.unseen.len(), difference.gone.len()), (0, 1));
+    fixture.index.remove_packs(&difference.gone).unwrap();
+    assert_eq!(fixture.index.mark_broken().unwrap(), 2);
+    assert!(fixture.index.has_broken().unwrap());
+    assert_eq!(fixture.chunks(), [4]);
+    assert!(!fixture.index.holds(id(3)).unwrap());
+    fixture.index.verify_once().unwrap();
+    fixture.insert(3, &[whole(1)]);
+    assert_eq!(fixture.index.mark_broken().unwrap(), 0);
+    assert!(!fixture.index.has_broken().unwrap());
+    assert_eq!(fixture.chunks(), [1, 2, 3, 4]);
+}
+
+#[test]
+fn a_base_that_comes_later_is_told_as_dangling() {
+    let fixture = fixture();
+    assert_eq!(fixture.insert(1, &[delta(2, 1, 1), whole(1)]), 1);
+    assert_eq!(fixture.index.mark_broken().unwrap(), 0);
+    assert_eq!(fixture.insert(2, &[delta(3, 2, 2)]), 0);
+    // Of a base that does not rank lower there is no use: it must be looked at like one that is missing.
+    assert_eq!(fixture.insert(3, &[delta(4, 3, 2)]), 1);
+    assert_eq!(fixture.index.mark_broken().unwrap(), 1);
+    assert_eq!(fixture.chunks(), [1, 2, 3]);
+}
+
+#[test]
+fn circles_are_broken() {
+    let fixture = fixture();
+    let dangling = fixture.insert(
+        1,
+        &[delta(1, 2, 1), delta(2, 1, 2), delta(3, 3, 5), whole(4)],
+    );
+    assert!(dangling > 0);
+    assert_eq!(fixture.index.mark_broken().unwrap(), 3);
+    assert_eq!(fixture.chunks(), [4]);
+}
+
+#[test]
+fn changed_sizes_and_unknown_packs_are_unseen() {
+    let fixture = fixture();
+    fixture.insert(1, &[whole(1)]);
+    let mut list = listed(&[1, 2]);
+    list[0].bytes += 1;
+    let difference = fixture.index.compare(|| Ok(list.clone())).unwrap();
+    assert_eq!(difference.unseen, list);
+    assert_eq!(difference.gone.len(), 1);
+}
+
+#[test]
+fn a_pack_entered_by_another_process_meanwhile_is_not_gone() {
+    let fixture = fixture();
+    fixture.insert(1, &[whole(1)]);
+    let other = Index::open(&fixture.path(), "repository").unwrap();
+    let difference = fixture.index.compare(|| {
+        other.insert(&[pack(2, &[whole(2)])]).unwrap();
+        Ok(listed(&[1, 2]))
+    });
+    assert_eq!(difference.unwrap().gone, [0; 0]);
+}
+
+#[test]
+fn numbers_of_packs_are_not_used_again() {
+    let fixture = fixture();
+    fixture.insert(1, &[whole(1)]);
+    let first = fixture.index.frames(id(1)).unwrap()[0].pack;
+    fixture.index.remove_packs(&[first]).unwrap();
+    fixture.insert(2, &[whole(1)]);
+    assert!(fixture.index.frames(id(1)).unwrap()[0].pack > first);
+}
+
+#[test]
+fn two_processes_enter_packs_at_once() {
+    let fixture = fixture();
+    let other = Index::open(&fixture.path(), "repository").unwrap();
+    std::thread::scope(|scope| {
+        for (index, first) in [(&fixture.index, 0), (&other, 100)] {
+            scope.spawn(move || {
+                for at in 0..20 {
+                    index
+                        .insert(&[pack(first + at, &[whole(first + at)])])
+                        .unwrap();
+                    assert!(index.holds(id(first + at)).unwrap());
+                }
+            });
+        }
+    });
+    assert_eq!(fixture.chunks().len(), 40);
+    assert_eq!(other.packs().unwrap().len(), 40);
+}
+
+#[test]
+fn rows_changed_behind_its_back_are_noticed() {
+    for change in [
+        "UPDATE frames SET ordinal = ordinal + 1",
+        "UPDATE frames SET offset = offset + 1",
+        "UPDATE frames SET sealed = sealed + 1",
+        "UPDATE frames SET raw = raw + 1",
+        "UPDATE frames SET codec = 0",
+        "UPDATE frames SET base = NULL WHERE base IS NOT NULL",
+        "UPDATE frames SET base = zeroblob(12) WHERE base IS NOT NULL",
+        "UPDATE frames SET version = version + 1",
+        "UPDATE frames SET rank = rank + 1",
+        "UPDATE frames SET root = root + 1",
+        "UPDATE frames SET broken = 0 WHERE broken = 1",
+        "UPDATE frames SET guard = guard + 1",
+        "UPDATE frames SET pack = pack + 1",
+        "UPDATE packs SET bytes = bytes + 1",
+        "UPDATE packs SET epoch = 1",
+        "UPDATE packs SET stream = 1",
+        "UPDATE packs SET id = zeroblob(32)",
+    ] {
+        let fixture = fixture();
+        fixture.insert(1, &[whole(1), delta(2, 1, 1), delta(3, 9, 1)]);
+        fixture.index.mark_broken().unwrap();
+        fixture.sql(change);
+        let ask = || -> crate::Result<()> {
+            fixture.index.packs()?;
+            for chunk in 1..=3 {
+                fixture.index.frames(id(chunk))?;
+            }
+            fixture.index.verify_once()
+        };
+        let damaged = matches!(ask(), Err(Error::IndexCorrupt { .. }));
+        assert!(damaged, "{change}");
+    }
+}
+
+#[test]
+fn rows_that_are_not_found_are_noticed_when_it_is_looked_through() {
+    for change in [
+        "UPDATE frames SET id = zeroblob(20) WHERE ordinal = 0",
+        "UPDATE frames SET broken = 1 WHERE ordinal = 0",
+        "DELETE FROM packs",
+        "UPDATE meta SET value = 5 WHERE key = 'broken'",
+    ] {
+        let fixture = fixture();
+        fixture.insert(1, &[whole(1), delta(2, 1, 1), delta(3, 9, 1)]);
+        fixture.index.mark_broken().unwrap();
+        fixture.index.verify_once().unwrap();
+        let again = Index::open(&fixture.path(), "repository").unwrap();
+        fixture.sql(change);
+        let noticed = matches!(again.verify_once(), Err(Error::IndexCorrupt { .. }));
+        assert!(noticed, "{change}");
+    }
+}
+
+#[test]
+fn another_repository_or_version_is_refused() {
+    let fixture = fixture();
+    let other = Index::open(&fixture.path(), "another");
+    assert!(matches!(other.err(), Some(Error::IndexCorrupt { .. })));
+    fixture.sql("UPDATE meta SET value = value + 1 WHERE key = 'schema'");
+    let newer = Index::open(&fixture.path(), "repository");
+    assert!(matches!(newer.err(), Some(Error::IndexCorrupt { .. })));
+}
+
+fn sketched(chunk: u8, features: [u32; 6]) -> DirEntry {
+    DirEntry {
+        sketch: Some(Sketch(features)),
+        ..whole(chunk)
+    }
+}
+
+#[test]
+fn the_chunk_with_most_features_in_common_comes_first() {
+    let fixture = fixture();
+    fixture.insert(
+        1,
+        &[
+            sketched(1, [1, 2, 3, 4, 5, 6]),
+            sketched(2, [1, 2, 3, 0, 0, 0]),
+            sketched(3, [1, 2, 3, 9, 9, 9]),
+            // The same numbers in other places are other features.
+            sketched(4, [6, 5, 4, 3, 2, 1]),
+        ],
+    );
+    let similar = fixture.index.similar(&Sketch([1, 2, 3, 4, 7, 7])).unwrap();
+    assert_eq!(similar[0], (id(1), 4));
+    // Of two that share as much, the more recent one.
+    assert_eq!(similar[1], (id(3), 3));
+    assert_eq!(similar[2], (id(2), 3));
+    assert_eq!(similar.len(), 3);
+}
+
+#[test]
+fn a_thousand_alike_nights_cost_no_more_rows_than_ten() {
+    let fixture = fixture();
+    let features = [1, 2, 3, 4, 5, 6];
+    for night in 0..1000u32 {
+        let mut entry = sketched(1, features);
+        entry.id.0[..4].copy_from_slice(&night.to_be_bytes());
+        if night % 3 > 0 {
+            entry.codec = CodecKind::ZstdDelta;
+            entry.base = Some(BaseRef::from(id(1)));
+            (entry.rank, entry.version) = (1, night);
+        }
+        let mut pack = pack(1, &[entry]);
+        pack.0.id.0[..4].copy_from_slice(&night.to_be_bytes());
+        fixture.index.insert(&[pack]).unwrap();
+    }
+    let connection = Connection::open(fixture.path()).unwrap();
+    let most: i64 = connection
+        .query_row(
+            "SELECT max(rows) FROM (SELECT count(*) AS rows FROM sketches GROUP BY feature)",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert!(most <= 8, "{most} rows");
+    let similar = fixture.index.similar(&Sketch(features)).unwrap();
+    assert_eq!(similar[0].0.0[..4], 999u32.to_be_bytes());
+}
