@@ -1,6 +1,7 @@
 //! A small repository in memory, nights to back up into it, and reading them back.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -115,10 +116,11 @@ pub fn table(night: u64, rows: u64) -> Vec<u8> {
     for row in 0..rows {
         let changed = if row % 11 == night % 11 { night } else { 0 };
         let word = u64::from_le_bytes(noise(row + 7919 * changed, 8).try_into().unwrap());
-        text.push_str(&format!(
-            "{row}\tcustomer {}\tAmount {word:x}\t2026-11-20\n",
-            row % 17
-        ));
+        let customer = row % 17;
+        let _ = writeln!(
+            text,
+            "{row}\tcustomer {customer}\tAmount {word:x}\t2026-11-20"
+        );
     }
     text.into_bytes()
 }
