@@ -159,3 +159,6 @@ fn payload_bytes(frame: &CatalogFrame) -> u64 {
     let head = 1 + frame.base.map_or(0, |base| base.0.len());
     u64::from(frame.sealed_bytes).saturating_sub((head + SEAL_TAG_BYTES) as u64)
 }
+
+#[cfg(test)]
+mod tests;
