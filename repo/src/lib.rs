@@ -12,8 +12,6 @@ mod platform;
 pub mod repository;
 pub mod stats;
 pub mod storage;
-#[cfg(test)]
-mod testing;
 
 pub use crypto::KdfCost;
 pub use error::{Error, Result};

@@ -162,4 +162,4 @@ impl Repository {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

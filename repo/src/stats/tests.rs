@@ -1,10 +1,10 @@
 //! Claims about what stats count.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use crate::check::tests::forge::{Forge, noise};
 use crate::format::Content;
 use crate::format::StreamKind::{Data, Meta};
 use crate::storage::Storage as _;
-use crate::testing::{Forge, noise};
 
 #[test]
 fn an_empty_repository_costs_its_config_and_key() {
@@ -63,7 +63,9 @@ fn every_byte_and_every_frame_is_counted_once() {
     let objects = forge.storage.objects();
     let total: usize = objects.values().map(Vec::len).sum();
     let of = |folder: &str| -> u64 {
-        let of_kind = objects.iter().filter(|(name, _)| name.path().starts_with(folder));
+        let of_kind = objects
+            .iter()
+            .filter(|(name, _)| name.path().starts_with(folder));
         of_kind.map(|(_, bytes)| bytes.len() as u64).sum()
     };
     let stored = stats.stored;
@@ -99,6 +101,9 @@ fn a_pack_that_cannot_be_read_still_takes_room() {
     assert_eq!(damaged.stored, whole.stored);
     assert_eq!((damaged.packs, damaged.chunks), (1, 0));
     later.storage.delete(pack).unwrap();
-    let gone = Forge::open(forge.storage.clone()).repository.stats().unwrap();
+    let gone = Forge::open(forge.storage.clone())
+        .repository
+        .stats()
+        .unwrap();
     assert_eq!(gone.packs, 0);
 }

@@ -1,8 +1,8 @@
 //! Frames that do not hold what the directory says.
 
+use super::forge::{Forge, noise};
 use crate::format::StreamKind::Data;
 use crate::pack::NewFrame;
-use crate::testing::{Forge, noise};
 
 #[test]
 fn a_chunk_under_the_name_of_another_is_found() {

@@ -1,10 +1,10 @@
 //! Chains of deltas: what counts as whole, and what a forger can do with them.
 
+use super::forge::{Forge, noise};
 use crate::error::Error;
 use crate::format::StreamKind::Data;
 use crate::limits::RANK_MAX;
 use crate::storage::Storage as _;
-use crate::testing::{Forge, noise};
 
 /// A chunk and versions of it.
 fn versions(count: u8) -> Vec<Vec<u8>> {

@@ -1,8 +1,8 @@
 //! File lists and recipes.
 
+use super::forge::{Forge, entry, list, noise};
 use crate::format::StreamKind::{Data, Meta};
 use crate::format::{Content, Node};
-use crate::testing::{Forge, entry, list, noise};
 
 fn small(text: &str) -> Content {
     Content::Inline(text.as_bytes().to_vec())

@@ -3,6 +3,7 @@
 
 mod data;
 mod deltas;
+pub(crate) mod forge;
 mod lists;
 mod notes;
 mod writers;

@@ -2,10 +2,10 @@
 
 use std::fs;
 
+use super::forge::{Forge, noise};
 use crate::format::StreamKind::Data;
 use crate::format::{Kind, ObjectId, ObjectName};
 use crate::storage::{LocalStorage, Storage as _};
-use crate::testing::{Forge, noise};
 
 #[test]
 fn packs_that_no_snapshot_uses_are_noted() {

@@ -1,9 +1,9 @@
 //! Sequences of snapshots: what a lost or rolled back store looks like.
 
+use super::forge::{Forge, snapshot};
 use crate::format::{Content, Kind, ObjectId, ObjectName, put_varint};
 use crate::repository::StoredSnapshot;
 use crate::storage::Storage as _;
-use crate::testing::{Forge, snapshot};
 
 fn empty(forge: &Forge) -> StoredSnapshot {
     forge.snapshot(&Content::Inline(Vec::new()), 0)
