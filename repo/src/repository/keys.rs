@@ -229,3 +229,6 @@ pub(super) fn one_of(ids: &[ObjectId], prefix: &str, what: &str) -> Result<Objec
         ))),
     }
 }
+
+#[cfg(test)]
+mod tests;
