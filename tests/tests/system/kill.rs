@@ -11,6 +11,8 @@ const ROUNDS: u64 = 50;
 /// Some 40 MB.
 const ROWS: usize = 380_000;
 const SEED: u64 = 2;
+/// A little longer than the last objects of a backup take to be written.
+const DURING_WRITES: Duration = Duration::from_millis(30);
 
 #[test]
 fn a_killed_backup_costs_nothing_that_was_stored() {
@@ -18,15 +20,28 @@ fn a_killed_backup_costs_nothing_that_was_stored() {
     let duration = story.backup_of_a_new_night();
     let mut killed = 0;
     for round in 0..ROUNDS {
-        // Spread evenly, in a random order, from before its first read to after its end.
-        let share = (round * 29 % ROUNDS) as f64 / ROUNDS as f64;
-        let jitter = story.random.below(1000) as f64 / 1000.0 / ROUNDS as f64;
-        let delay = duration.mul_f64(1.05 * (share + jitter));
-        killed += u64::from(story.round(round, delay));
+        let share = story.random.below(1000) as f64 / 1000.0;
+        let moment = if round % 2 == 0 {
+            // Spread evenly, in a random order, from before its first read to after its end.
+            let slot = (round * 27 % ROUNDS) as f64;
+            Moment::Begun(duration.mul_f64(1.05 * (slot + share) / ROUNDS as f64))
+        } else {
+            Moment::Writing(DURING_WRITES.mul_f64(share))
+        };
+        killed += u64::from(story.round(round, moment));
     }
     // Otherwise the delays are off, and the rounds prove nothing.
     assert!(killed >= ROUNDS / 2, "{killed} of {ROUNDS} were killed");
     story.end();
+}
+
+/// When to kill.
+#[derive(Clone, Copy, Debug)]
+enum Moment {
+    /// So long after the start.
+    Begun(Duration),
+    /// So long after something new was seen in the repository: all that could be torn happens here.
+    Writing(Duration),
 }
 
 struct Story {
@@ -49,11 +64,20 @@ impl Story {
     }
 
     /// One killed backup and all that must hold after it. Tells whether it was killed in time.
-    fn round(&mut self, round: u64, delay: Duration) -> bool {
+    fn round(&mut self, round: u64, moment: Moment) -> bool {
         self.dump.pass_day(&mut self.random);
         let hash = self.write();
         let mut child = self.sandbox.call(["backup", "app.sql"]).spawn();
-        sleep(delay);
+        match moment {
+            Moment::Begun(delay) => sleep(delay),
+            Moment::Writing(delay) => {
+                let before = self.objects();
+                while self.objects() == before && child.try_wait().unwrap().is_none() {
+                    sleep(Duration::from_micros(200));
+                }
+                sleep(delay);
+            }
+        }
         child.kill().unwrap();
         let killed = !child.wait().unwrap().success();
 
@@ -61,9 +85,25 @@ impl Story {
         self.list(hash);
         let any = self.random.below(self.stored.len() as u64) as usize;
         let id = self.stored.keys().nth(any).unwrap().clone();
-        self.restores(&id, &format!("round {round}, killed after {delay:?}"));
+        self.restores(&id, &format!("round {round}, killed at {moment:?}"));
         self.backup(hash);
         killed
+    }
+
+    /// Files and folders in the repository.
+    fn objects(&self) -> usize {
+        let repository = self.sandbox.repository();
+        let mut count = 0;
+        let mut folders = vec![repository.join("packs"), repository.join("snapshots")];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap().flatten() {
+                count += 1;
+                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    folders.push(entry.path());
+                }
+            }
+        }
+        count
     }
 
     /// The first backups of this story; how long one with changes takes.
