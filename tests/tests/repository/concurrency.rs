@@ -1,9 +1,12 @@
 //! Two writers at once.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use nightfold_repo::Repository;
+use nightfold_repo::format::{Kind, ObjectName};
 use nightfold_repo::repository::StoredSnapshot;
+use nightfold_repo::storage::{Listed, MemoryStorage, Storage};
+use nightfold_repo::{Repository, Result};
 
 use super::support::{
     Files, assert_clean, assert_restores, back_up, fresh, night, noise, open, table,
@@ -88,4 +91,67 @@ fn two_runs_on_one_handle_both_succeed() {
     let made = race([&repository, &same], 4);
     assert_all_whole(&repository, &made);
     assert_all_whole(&open(storage, cache.path()).unwrap(), &made);
+}
+
+/// A storage in which a backup ends right after the first listing that is asked for.
+struct Meanwhile {
+    before: MemoryStorage,
+    after: MemoryStorage,
+    over: AtomicBool,
+}
+
+impl Storage for Meanwhile {
+    fn location(&self) -> String {
+        self.after.location()
+    }
+
+    fn is_vacant(&self) -> Result<bool> {
+        self.after.is_vacant()
+    }
+
+    fn put(&self, name: ObjectName, bytes: &[u8]) -> Result<()> {
+        self.after.put(name, bytes)
+    }
+
+    fn get(&self, name: ObjectName) -> Result<Vec<u8>> {
+        self.after.get(name)
+    }
+
+    fn get_range(&self, name: ObjectName, offset: u64, count: usize) -> Result<Vec<u8>> {
+        self.after.get_range(name, offset, count)
+    }
+
+    fn list(&self, kind: Kind) -> Result<Vec<Listed>> {
+        let written = matches!(kind, Kind::Pack | Kind::Snapshot);
+        if written && !self.over.swap(true, Ordering::SeqCst) {
+            self.before.list(kind)
+        } else {
+            self.after.list(kind)
+        }
+    }
+
+    fn delete(&self, name: ObjectName) -> Result<()> {
+        self.after.delete(name)
+    }
+
+    fn strays(&self, kind: Kind) -> Result<Vec<String>> {
+        self.after.strays(kind)
+    }
+}
+
+#[test]
+fn a_backup_that_ends_during_a_check_is_no_damage() {
+    let (storage, cache) = fresh(4096);
+    let client = |storage: &MemoryStorage| open(storage.clone(), cache.path()).unwrap();
+    back_up(&client(&storage), &night(1)).unwrap();
+    let before = storage.fork();
+    back_up(&client(&storage), &night(2)).unwrap();
+    let other_cache = tempfile::tempdir().unwrap();
+    let meanwhile = Meanwhile {
+        before,
+        after: storage,
+        over: AtomicBool::new(false),
+    };
+    let checker = open(meanwhile, other_cache.path()).unwrap();
+    assert_clean(&checker);
 }

@@ -169,6 +169,38 @@ fn a_base_with_an_intact_copy_serves_its_deltas() {
 }
 
 #[test]
+fn deltas_whose_first_base_fails_are_read_all_the_same() {
+    let base = noise(1, 500);
+    let mut top = base.clone();
+    top[1] ^= 1;
+    // Without any base: its seal is opened. With another copy of it: the chunk is decoded.
+    for with_copy in [false, true] {
+        let forge = Forge::new();
+        let damaged_base = NewFrame {
+            id: forge.id(&base),
+            ..forge.whole(&noise(2, 500))
+        };
+        let delta = NewFrame {
+            id: forge.id(&noise(3, 500)),
+            ..forge.delta(&top, &base, 1)
+        };
+        let pack = forge.pack(Data, &[delta]);
+        forge.pack(Data, &[damaged_base]);
+        if with_copy {
+            forge.pack(Data, &[forge.whole(&base)]);
+        } else {
+            // Within the sealed frame.
+            let mut objects = forge.storage.objects();
+            objects.get_mut(&pack).unwrap()[crate::format::HEADER_BYTES + 5] ^= 1;
+        }
+        let problems = forge.problems(true);
+        assert_eq!(problems.len(), 2, "{problems:?}");
+        let of_delta = problems.iter().filter(|p| p.starts_with(&pack.to_string()));
+        assert_eq!(of_delta.count(), 1, "{problems:?}");
+    }
+}
+
+#[test]
 fn progress_ends_at_all() {
     use std::sync::Mutex;
     let forge = Forge::new();

@@ -24,7 +24,9 @@ proptest! {
 
     /// One number has one spelling: else one object would have several.
     #[test]
-    fn a_varint_that_decodes_is_the_one_that_is_encoded(input in bytes(12)) {
+    fn a_varint_that_decodes_is_the_one_that_is_encoded(
+        input in proptest::collection::vec(prop_oneof![Just(0), Just(0x80), any::<u8>()], 0..12),
+    ) {
         let mut cursor = Cursor::new(&input);
         if let Ok(value) = cursor.varint("value") {
             let mut out = Vec::new();
@@ -92,6 +94,22 @@ proptest! {
     fn any_text_unescapes(text in r"(\\|x|[0-9a-g]|é|.)*") {
         unescape_path(&text);
     }
+}
+
+#[test]
+fn longer_spellings_and_larger_numbers_are_refused() {
+    let decode = |input: &[u8]| Cursor::new(input).varint("value");
+    assert_eq!(decode(&[0]), Ok(0));
+    assert_eq!(decode(&[0x80, 1]), Ok(128));
+    for longer in [&[0x80, 0][..], &[0x81, 0], &[0xff, 0x80, 0]] {
+        assert!(decode(longer).is_err(), "{longer:?}");
+    }
+    let mut largest = [0xff; 10];
+    largest[9] = 1;
+    assert_eq!(decode(&largest), Ok(u64::MAX));
+    largest[9] = 2;
+    assert!(decode(&largest).is_err());
+    assert!(decode(&[0x80; 11]).is_err());
 }
 
 #[test]
