@@ -35,9 +35,9 @@ fn a_wrong_password_is_told() {
 #[test]
 fn an_open_repository_in_place_of_an_encrypted_one_is_refused() {
     let sandbox = stored();
-    fs::rename(sandbox.repository(), sandbox.path("taken")).unwrap();
-    let init = sandbox.call(["init", "--encryption", "none"]);
-    init.env("NIGHTFOLD_PASSWORD", "").run();
+    let other = Sandbox::open();
+    fs::remove_dir_all(sandbox.repository()).unwrap();
+    fs::rename(other.repository(), sandbox.repository()).unwrap();
     for verb in VERBS {
         let ran = sandbox.call(verb).run().exits(1);
         ran.tells("it is not encrypted: was it replaced?");
