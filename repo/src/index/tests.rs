@@ -292,6 +292,17 @@ fn rows_that_are_not_found_are_noticed_when_it_is_looked_through() {
 }
 
 #[test]
+fn a_broken_frame_whose_mark_was_wiped_is_not_taken_for_a_usable_one() {
+    let fixture = fixture();
+    fixture.insert(1, &[delta(3, 9, 1)]);
+    fixture.index.mark_broken().unwrap();
+    assert!(!fixture.index.holds(id(3)).unwrap());
+    fixture.sql("UPDATE frames SET broken = 0");
+    let held = fixture.index.holds(id(3));
+    assert!(matches!(held, Err(Error::IndexCorrupt { .. })), "{held:?}");
+}
+
+#[test]
 fn another_repository_or_version_is_refused() {
     let fixture = fixture();
     let other = Index::open(&fixture.path(), "another");

@@ -159,3 +159,6 @@ impl Unpublished {
         self.kept_bytes -= gone;
     }
 }
+
+#[cfg(test)]
+mod tests;

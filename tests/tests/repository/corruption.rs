@@ -4,12 +4,13 @@ use std::path::Path;
 
 use nightfold_repo::check::CheckReport;
 use nightfold_repo::format::{Kind, ObjectName};
-use nightfold_repo::repository::StoredSnapshot;
+use nightfold_repo::repository::{Password, StoredSnapshot};
 use nightfold_repo::storage::MemoryStorage;
 use nightfold_repo::{Error, Result};
 
 use super::support::{
-    Files, back_up, check, check_data, copy_folder, fresh, noise, open_noticed, restore, table,
+    CHEAP, Files, back_up, check, check_data, copy_folder, fresh, noise, open_noticed, restore,
+    table,
 };
 
 /// Of long objects, the bytes in the middle that are flipped lie this far apart.
@@ -244,6 +245,29 @@ fn a_deleted_object_is_missed() {
             }
         }
     }
+}
+
+#[test]
+fn a_damaged_key_slot_beside_a_sound_one_is_found() {
+    let nights = nights();
+    let first = nights
+        .names()
+        .into_iter()
+        .find(|name| name.kind == Kind::Key);
+    let repository = open_noticed(nights.storage.clone(), nights.cache.path())
+        .unwrap()
+        .0;
+    let other = Password::new(b"another".to_vec());
+    repository.key_add(&other, CHEAP, "testhost", "").unwrap();
+    let second = nights
+        .names()
+        .into_iter()
+        .find(|name| name.kind == Kind::Key && Some(*name) != first);
+    let second = second.unwrap();
+    let mut bytes = nights.bytes(second);
+    bytes[100] ^= 1;
+    let storage = nights.with(second, Some(bytes));
+    nights.examine(&storage, second, "byte 100 flipped", &BOTH);
 }
 
 #[test]
