@@ -26,13 +26,8 @@ pub struct Arguments {
     /// The nightfold program
     #[arg(long)]
     nightfold: Option<PathBuf>,
-    /// Tools to compare, separated by commas
-    #[arg(
-        long,
-        value_enum,
-        value_delimiter = ',',
-        default_value = "restic,nightfold,borg"
-    )]
+    /// Tools to compare, separated by commas; those that are not in PATH are left out [default: all]
+    #[arg(long, value_enum, value_delimiter = ',')]
     tools: Vec<ToolName>,
     /// Kinds to back up, separated by commas [default: what the corpus has]
     #[arg(long, value_enum, value_delimiter = ',')]
@@ -56,7 +51,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     fs::create_dir_all(&arguments.work)?;
     let work = arguments.work.canonicalize()?;
     let mut comparison = Comparison::default();
-    for tool in &arguments.tools {
+    let tools = tools(arguments)?;
+    for tool in &tools {
         comparison
             .tools
             .push(tool_facts(*tool, arguments, &work.join("version"))?);
@@ -64,7 +60,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let kinds = kinds(arguments)?;
     for round in 1..=arguments.rounds {
         for kind in &kinds {
-            for tool in rotated(&arguments.tools, round) {
+            for tool in rotated(&tools, round) {
                 eprintln!("round {round}: {kind} with {tool}");
                 let folder = work.join("run");
                 files::remove(&folder)?;
@@ -88,6 +84,24 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
     println!("{}", comparison.markdown());
     Ok(())
+}
+
+/// The tools asked for, without those that are not here.
+fn tools(arguments: &Arguments) -> Result<Vec<ToolName>> {
+    let asked = if arguments.tools.is_empty() {
+        <ToolName as clap::ValueEnum>::value_variants()
+    } else {
+        arguments.tools.as_slice()
+    };
+    let (there, missing): (Vec<ToolName>, Vec<ToolName>) = asked
+        .iter()
+        .copied()
+        .partition(|tool| tool.is_there(arguments.nightfold.as_deref()));
+    for tool in missing {
+        eprintln!("{tool} is not here, and left out");
+    }
+    ensure!(!there.is_empty(), "none of the tools is here");
+    Ok(there)
 }
 
 fn kinds(arguments: &Arguments) -> Result<Vec<Kind>> {
@@ -205,7 +219,7 @@ impl<'a> Session<'a> {
             .tool
             .restore(&self.snapshots[ordinal - 1], &self.restored);
         let cost = measure(&mut command, &self.log)?;
-        let found = self.restored.join(self.source.strip_prefix("/")?);
+        let found = self.tool.restored(&self.source, &self.restored);
         files::compare_trees(&only_entry(&self.nights[night - 1])?, &found)
             .with_context(|| format!("night {night} was restored wrongly"))?;
         files::remove(&self.restored)?;

@@ -2,6 +2,7 @@
 //!
 //! The layout is `OUT/<kind>/night-01/<entry>`, with the same entry name every night.
 
+mod basebackup;
 mod mariadb;
 mod postgres;
 mod postgres_rows;
@@ -17,12 +18,12 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::ValueEnum;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::files;
 
 /// What the nights consist of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// Plain `pg_dump` of pgbench's tables and an application's.
@@ -31,6 +32,8 @@ pub enum Kind {
     Mariadb,
     /// A database file.
     Sqlite,
+    /// `pg_basebackup` of the cluster that `Postgres` dumps.
+    Basebackup,
     /// Settings files of forty computers.
     Settings,
 }
@@ -41,6 +44,7 @@ impl fmt::Display for Kind {
             Self::Postgres => "postgres",
             Self::Mariadb => "mariadb",
             Self::Sqlite => "sqlite",
+            Self::Basebackup => "basebackup",
             Self::Settings => "settings",
         })
     }
@@ -87,6 +91,7 @@ enum KindOrAll {
     Postgres,
     Mariadb,
     Sqlite,
+    Basebackup,
     Settings,
     All,
 }
@@ -97,6 +102,7 @@ impl KindOrAll {
             Self::Postgres => &[Kind::Postgres],
             Self::Mariadb => &[Kind::Mariadb],
             Self::Sqlite => &[Kind::Sqlite],
+            Self::Basebackup => &[Kind::Basebackup],
             Self::Settings => &[Kind::Settings],
             Self::All => Kind::value_variants(),
         }
@@ -160,6 +166,7 @@ fn build(kind: Kind, plan: &Plan, out: &Path) -> Result<()> {
         Kind::Postgres => postgres::build(plan, &partial)?,
         Kind::Mariadb => mariadb::build(plan, &partial)?,
         Kind::Sqlite => sqlite::build(plan, &partial)?,
+        Kind::Basebackup => basebackup::build(plan, &partial)?,
         Kind::Settings => settings::build(plan, &partial)?,
     }
     std::fs::rename(&partial, &whole)?;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Result;
+use tempfile::TempDir;
 
 use super::postgres_rows::{TABLES, Table};
 use super::server::{Scratch, Server, feed, run};
@@ -22,26 +23,45 @@ const INSERTED_ONE_IN: u64 = 200;
 
 /// Builds every night under `out`.
 pub fn build(plan: &Plan, out: &Path) -> Result<()> {
-    let cluster = Cluster::start()?;
-    let scale = plan.size.of(PGBENCH_SCALE).max(1);
-    cluster.initialize(plan, scale)?;
+    let cluster = Cluster::start(Use::Dump)?;
+    cluster.initialize(plan)?;
     for night in 1..=plan.nights {
         if night > 1 {
-            cluster.pass_day(plan, night, scale)?;
+            cluster.pass_day(plan, night)?;
         }
         cluster.dump(&plan.night_folder(out, night)?.join("app.sql"))?;
     }
     Ok(())
 }
 
+/// What a cluster is made for.
+#[derive(Debug, Clone, Copy)]
+pub enum Use {
+    /// `pg_dump`.
+    Dump,
+    /// `pg_basebackup`, which is a replication client.
+    BaseBackup,
+}
+
+impl Use {
+    fn settings(self) -> [&'static str; 2] {
+        match self {
+            Self::Dump => ["wal_level=minimal", "max_wal_senders=0"],
+            Self::BaseBackup => ["wal_level=replica", "max_wal_senders=2"],
+        }
+    }
+}
+
 /// A private cluster. Fields are dropped in this order: the server stops before its folder goes.
-struct Cluster {
+#[derive(Debug)]
+pub struct Cluster {
     _server: Server,
     scratch: Scratch,
 }
 
 impl Cluster {
-    fn start() -> Result<Self> {
+    /// Starts an empty one.
+    pub fn start(use_: Use) -> Result<Self> {
         let scratch = Scratch::new("postgres")?;
         let data = scratch.path().join("data");
         let mut initdb = scratch.command(program("initdb"));
@@ -63,14 +83,15 @@ impl Cluster {
             "fsync=off",
             "synchronous_commit=off",
             "full_page_writes=off",
-            "wal_level=minimal",
-            "max_wal_senders=0",
             "max_wal_size=4GB",
             "shared_buffers=512MB",
             "autovacuum=off",
             "synchronize_seqscans=off",
             "max_parallel_workers_per_gather=0",
         ] {
+            postgres.arg("-c").arg(setting);
+        }
+        for setting in use_.settings() {
             postgres.arg("-c").arg(setting);
         }
         let log = scratch.path().join("server.log");
@@ -87,9 +108,10 @@ impl Cluster {
         })
     }
 
-    fn initialize(&self, plan: &Plan, scale: u64) -> Result<()> {
+    /// Fills it with what it holds on the first night.
+    pub fn initialize(&self, plan: &Plan) -> Result<()> {
         run(&mut client(&self.scratch, "createdb", &["app"]))?;
-        let scale = scale.to_string();
+        let scale = scale(plan).to_string();
         run(&mut client(
             &self.scratch,
             "pgbench",
@@ -105,7 +127,8 @@ impl Cluster {
     }
 
     /// Everything that the application does between two dumps.
-    fn pass_day(&self, plan: &Plan, night: u32, scale: u64) -> Result<()> {
+    pub fn pass_day(&self, plan: &Plan, night: u32) -> Result<()> {
+        let scale = scale(plan);
         let salt = plan.seed.wrapping_mul(1000).wrapping_add(u64::from(night)) as i64;
         self.execute(|sql| {
             write_updates(sql, salt, night)?;
@@ -139,10 +162,25 @@ impl Cluster {
         run(dump.stdout(File::create(to)?))
     }
 
-    fn execute(&self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+    /// A client program's command, connected to this cluster.
+    pub fn client(&self, name: &str, arguments: &[&str]) -> Command {
+        client(&self.scratch, name, arguments)
+    }
+
+    /// A folder for clients' output, on the cluster's disk.
+    pub fn output_folder(&self) -> Result<TempDir> {
+        Ok(TempDir::new_in(self.scratch.path())?)
+    }
+
+    /// Runs what `write` writes.
+    pub fn execute(&self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
         let options = ["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", "app"];
         feed(&mut client(&self.scratch, "psql", &options), write)
     }
+}
+
+fn scale(plan: &Plan) -> u64 {
+    plan.size.of(PGBENCH_SCALE).max(1)
 }
 
 /// The ids that are new on `night`.

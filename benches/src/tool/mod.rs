@@ -1,8 +1,11 @@
 //! The tools compared: how each is told to do the same thing.
 
 mod borg;
+mod kopia;
 mod nightfold;
 mod restic;
+mod rustic;
+mod vykar;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,7 +13,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::ValueEnum;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use nightfold::Nightfold;
 
@@ -18,15 +21,21 @@ pub use nightfold::Nightfold;
 const PASSWORD: &str = "correct horse battery staple";
 
 /// Which tool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum ToolName {
     /// Ours.
     Nightfold,
     /// Whole-chunk dedup, zstd.
     Restic,
+    /// Whole-chunk dedup, zstd; restic's format.
+    Rustic,
+    /// Whole-chunk dedup, zstd.
+    Vykar,
     /// Whole-chunk dedup, zstd.
     Borg,
+    /// Whole-chunk dedup, zstd.
+    Kopia,
 }
 
 impl fmt::Display for ToolName {
@@ -34,7 +43,10 @@ impl fmt::Display for ToolName {
         formatter.write_str(match self {
             Self::Nightfold => "nightfold",
             Self::Restic => "restic",
+            Self::Rustic => "rustic",
+            Self::Vykar => "vykar",
             Self::Borg => "borg",
+            Self::Kopia => "kopia",
         })
     }
 }
@@ -50,8 +62,19 @@ impl ToolName {
                 Box::new(Nightfold::new(program, places)?)
             }
             Self::Restic => Box::new(restic::Restic::new(places)),
+            Self::Rustic => Box::new(rustic::Rustic::new(places)),
+            Self::Vykar => Box::new(vykar::Vykar::new(places)?),
             Self::Borg => Box::new(borg::Borg::new(places)),
+            Self::Kopia => Box::new(kopia::Kopia::new(places)),
         })
+    }
+
+    /// Whether it can run here: ours when its program was given, a peer when it is in `PATH`.
+    pub fn is_there(self, nightfold: Option<&Path>) -> bool {
+        match self {
+            Self::Nightfold => nightfold.is_some(),
+            peer => in_path(&peer.to_string()),
+        }
     }
 }
 
@@ -71,6 +94,10 @@ pub trait Tool: fmt::Debug {
     fn snapshots(&self) -> Result<Vec<String>>;
     /// Restores to `target`, with the source's absolute path under it.
     fn restore(&self, snapshot: &str, target: &Path) -> Command;
+    /// Where `restore` puts what was stored of `source`.
+    fn restored(&self, source: &Path, target: &Path) -> PathBuf {
+        target.join(source.strip_prefix("/").unwrap_or(source))
+    }
     /// Reads and verifies all data.
     fn check(&self) -> Command;
 }
@@ -110,6 +137,12 @@ impl Places {
         command.env("TMPDIR", &self.scratch).env("LANG", "C.UTF-8");
         command
     }
+}
+
+/// Whether a program can be found by its name alone.
+pub fn in_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
 /// The ids in a JSON array of objects.
