@@ -10,8 +10,9 @@ use anyhow::{Context as _, Result, ensure};
 use crate::corpus::Kind;
 use crate::figures::{Action, Record, Step, ToolFacts};
 use crate::files;
+use crate::floor;
 use crate::measure::{Cost, measure};
-use crate::report::Comparison;
+use crate::report::{Comparison, Failure, Outputs};
 use crate::tool::{Tool, ToolName, text};
 
 /// Tools read a file again whose time stamp is so fresh that a later write could share it.
@@ -22,35 +23,31 @@ const SETTLE: Duration = Duration::from_millis(2500);
 pub struct Arguments {
     /// Folder that `corpus` built
     #[arg(long)]
-    corpus: PathBuf,
+    pub corpus: PathBuf,
     /// The nightfold program
     #[arg(long)]
-    nightfold: Option<PathBuf>,
+    pub nightfold: Option<PathBuf>,
     /// Tools to compare, separated by commas; those that are not in PATH are left out [default: all]
     #[arg(long, value_enum, value_delimiter = ',')]
-    tools: Vec<ToolName>,
+    pub tools: Vec<ToolName>,
     /// Kinds to back up, separated by commas [default: what the corpus has]
     #[arg(long, value_enum, value_delimiter = ',')]
-    kinds: Vec<Kind>,
+    pub kinds: Vec<Kind>,
     /// How often everything is done, with the tools in another order
     #[arg(long, default_value_t = 1)]
-    rounds: u32,
+    pub rounds: u32,
     /// Folder for sources, repositories and restored files, on the disk to measure
     #[arg(long)]
-    work: PathBuf,
-    /// File to write all figures to, as JSON
-    #[arg(long)]
-    out: PathBuf,
-    /// File to write the tables to, as Markdown
-    #[arg(long)]
-    markdown: PathBuf,
+    pub work: PathBuf,
+    #[command(flatten)]
+    pub outputs: Outputs,
 }
 
-/// Runs the comparison. Wrong bytes after a restore are an error.
+/// Runs the comparison. Wrong bytes after a restore of ours are an error.
 pub fn run(arguments: &Arguments) -> Result<()> {
     fs::create_dir_all(&arguments.work)?;
     let work = arguments.work.canonicalize()?;
-    let mut comparison = Comparison::default();
+    let mut comparison = Comparison::new();
     let tools = tools(arguments)?;
     for tool in &tools {
         comparison
@@ -58,32 +55,56 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             .push(tool_facts(*tool, arguments, &work.join("version"))?);
     }
     let kinds = kinds(arguments)?;
+    for kind in &kinds {
+        comparison
+            .floors
+            .extend(floor::of(*kind, &arguments.nights(*kind)?)?);
+    }
     for round in 1..=arguments.rounds {
         for kind in &kinds {
             for tool in rotated(&tools, round) {
                 eprintln!("round {round}: {kind} with {tool}");
-                let folder = work.join("run");
-                files::remove(&folder)?;
-                let adapter = tool.adapter(&folder, arguments.nightfold.as_deref())?;
-                let nights = files::sorted_entries(&arguments.corpus.join(kind.to_string()))?;
-                let mut session = Session::new(adapter.as_ref(), &folder, &nights)?;
-                let steps = session.run().with_context(|| format!("{kind} with {tool}"));
-                for step in steps? {
-                    comparison.records.push(Record {
-                        kind: *kind,
-                        tool,
-                        round,
-                        step,
-                    });
+                match session(arguments, &work.join("run"), *kind, tool) {
+                    Ok(steps) => comparison
+                        .records
+                        .extend(steps.into_iter().map(|step| Record {
+                            kind: *kind,
+                            tool,
+                            round,
+                            step,
+                        })),
+                    // A peer that fails must not cost the figures of all the others.
+                    Err(error) if tool != ToolName::Nightfold => {
+                        eprintln!("{kind} with {tool} failed: {error:?}");
+                        comparison.failures.push(Failure {
+                            session: format!("{kind} with {tool}, round {round}"),
+                            reason: format!("{error:#}"),
+                        });
+                    }
+                    Err(error) => return Err(error.context(format!("{kind} with {tool}"))),
                 }
-                files::remove(&folder)?;
                 // A long comparison that is interrupted leaves the figures so far.
-                comparison.write(&arguments.out, &arguments.markdown)?;
+                comparison.write(&arguments.outputs)?;
             }
         }
     }
     println!("{}", comparison.markdown());
     Ok(())
+}
+
+fn session(arguments: &Arguments, folder: &Path, kind: Kind, tool: ToolName) -> Result<Vec<Step>> {
+    files::remove(folder)?;
+    let adapter = tool.adapter(folder, arguments.nightfold.as_deref())?;
+    let nights = arguments.nights(kind)?;
+    let steps = Session::new(adapter.as_ref(), folder, &nights)?.run();
+    files::remove(folder)?;
+    steps
+}
+
+impl Arguments {
+    fn nights(&self, kind: Kind) -> Result<Vec<PathBuf>> {
+        files::sorted_entries(&self.corpus.join(kind.to_string()))
+    }
 }
 
 /// The tools asked for, without those that are not here.
@@ -124,7 +145,7 @@ fn kinds(arguments: &Arguments) -> Result<Vec<Kind>> {
 fn tool_facts(tool: ToolName, arguments: &Arguments, folder: &Path) -> Result<ToolFacts> {
     let adapter = tool.adapter(folder, arguments.nightfold.as_deref())?;
     let version = text(&mut adapter.version())?.trim().to_owned();
-    let parameters = adapter.parameters();
+    let parameters = adapter.parameters().to_owned();
     files::remove(folder)?;
     Ok(ToolFacts {
         tool,
@@ -169,7 +190,7 @@ impl<'a> Session<'a> {
         })
     }
 
-    fn run(&mut self) -> Result<Vec<Step>> {
+    fn run(mut self) -> Result<Vec<Step>> {
         measure(&mut self.tool.init(), &self.log)?;
         for (index, night) in self.nights.iter().enumerate() {
             files::remove(&self.source)?;
@@ -190,7 +211,7 @@ impl<'a> Session<'a> {
         )?;
         let cost = measure(&mut self.tool.check(), &self.log)?;
         self.push(Action::Check, self.nights.len(), cost)?;
-        Ok(std::mem::take(&mut self.steps))
+        Ok(self.steps)
     }
 
     fn back_up(&mut self, action: Action, night: usize) -> Result<()> {
@@ -241,7 +262,7 @@ impl<'a> Session<'a> {
 }
 
 /// A night is one file or one folder, with the same name every night.
-fn only_entry(night: &Path) -> Result<PathBuf> {
+pub fn only_entry(night: &Path) -> Result<PathBuf> {
     let mut entries = files::sorted_entries(night)?;
     ensure!(
         entries.len() == 1,

@@ -9,15 +9,22 @@
 //! `corpus` starts private servers in a scratch folder (see `TMPDIR`); `compare` finds the other
 //! tools in `PATH`, and fails when a restore differs by a byte. Measure on an idle machine.
 
+mod bytes;
 mod compare;
 mod corpus;
 mod figures;
 mod files;
+mod floor;
+mod machine;
 mod measure;
 mod pipe;
+mod plot;
 mod random;
+mod ratios;
 mod report;
 mod stream;
+mod tables;
+mod targets;
 mod tool;
 
 /// Benchmarks of Nightfold
@@ -27,6 +34,8 @@ enum Command {
     Corpus(corpus::Arguments),
     /// Back up, restore and check the same nights with every tool
     Compare(compare::Arguments),
+    /// Write tables and pictures of figures that were measured before
+    Report(report::Arguments),
     /// Pipe one huge stream through nightfold and back
     Pipe(pipe::Arguments),
 }
@@ -35,6 +44,7 @@ fn main() -> anyhow::Result<()> {
     match <Command as clap::Parser>::parse() {
         Command::Corpus(arguments) => corpus::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
         Command::Pipe(arguments) => pipe::run(&arguments),
     }
 }

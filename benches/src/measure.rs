@@ -6,11 +6,11 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use wait4::Wait4 as _;
 
 /// The cost of one command, without our own.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Cost {
     /// From the start of the process to its end.
     pub wall_seconds: f64,
@@ -20,6 +20,13 @@ pub struct Cost {
     pub system_seconds: f64,
     /// The most memory it ever held; never less than we held when we started it.
     pub peak_rss_bytes: u64,
+}
+
+impl Cost {
+    /// Processor time, in the program and in the kernel.
+    pub fn cpu_seconds(&self) -> f64 {
+        self.user_seconds + self.system_seconds
+    }
 }
 
 /// A child and the moment it was started.

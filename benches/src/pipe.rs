@@ -5,8 +5,9 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 
+use crate::bytes;
 use crate::files;
 use crate::measure::{Cost, Running, measure};
 use crate::stream::RowStream;
@@ -21,7 +22,7 @@ pub struct Arguments {
     #[arg(long)]
     nightfold: PathBuf,
     /// Length of the stream; K, M and G are powers of 1000
-    #[arg(long, default_value = "10G", value_parser = parse_bytes)]
+    #[arg(long, default_value = "10G", value_parser = bytes::parse)]
     bytes: u64,
     /// The same seed gives the same stream
     #[arg(long, default_value_t = 1)]
@@ -121,23 +122,7 @@ fn print(action: &str, bytes: u64, cost: &Cost) {
         "{action}: {:.1} s, {:.0} MB/s, processor {:.1} s, peak memory {:.0} MB",
         cost.wall_seconds,
         bytes as f64 / 1e6 / cost.wall_seconds,
-        cost.user_seconds + cost.system_seconds,
+        cost.cpu_seconds(),
         cost.peak_rss_bytes as f64 / 1e6
     );
-}
-
-/// `10G`, `256M`, `4K` or plain bytes.
-fn parse_bytes(text: &str) -> Result<u64> {
-    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let unit: u64 = match &text[digits.len()..] {
-        "" => 1,
-        "K" => 1000,
-        "M" => 1_000_000,
-        "G" => 1_000_000_000,
-        other => bail!("{other} is not K, M or G"),
-    };
-    digits
-        .parse::<u64>()?
-        .checked_mul(unit)
-        .context("too large")
 }

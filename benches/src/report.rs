@@ -1,57 +1,144 @@
-//! A comparison's figures as JSON and as Markdown.
+//! A comparison's figures as JSON, as tables and as pictures; and both anew from the JSON.
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::figures::{Record, Summary, ToolFacts, summarize};
-use crate::tool::ToolName;
+use crate::figures::{Floor, Record, ToolFacts, summarize};
+use crate::machine::machine;
+use crate::ratios::ratios;
+use crate::{plot, tables};
 
 const NOTES: &str = "\
 MB are 10^6 bytes. Repositories are encrypted, on a local disk. Before every backup the night's \
 file is written anew at the same path and the disk synchronized; sources and repositories are in \
-the page cache. *First night* is the repository after it, *growth* what a later night adds to it \
-(median); speeds are MB of source per second of wall time (medians), *unchanged* is a backup of \
-the last night once more. Peak memory is the highest of all backups and restores. Every night was \
-restored and compared byte for byte. Borg reads a lone file again on the unchanged night, because \
-its files cache leaves out the newest file.\n";
+the page cache. Every tool has folders of its own for cache and home, new for every run. *First \
+night* is the repository after it, *growth* what a later night adds to it (median); speeds are MB \
+of source per second of wall time (medians), *unchanged* is a backup of the last night once more. \
+*Floor* is all later nights' growth over what `zstd -3 --long=31 --patch-from` takes for the same \
+nights, each with the whole night before at hand. Peak memory is the highest of all backups and of \
+all restores. Every night was restored and compared byte for byte. Borg reads a lone file again on \
+the unchanged night, because its files cache leaves out the newest file.\n";
+
+/// Where the results go.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Outputs {
+    /// File to write all figures to, as JSON
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+    /// File to write the tables to, as Markdown
+    #[arg(long)]
+    pub markdown: Option<PathBuf>,
+    /// Folder to write the pictures to, as SVG
+    #[arg(long)]
+    pub plots: Option<PathBuf>,
+}
+
+/// Options of `report`.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Figures that `compare` wrote
+    #[arg(long)]
+    from: PathBuf,
+    #[command(flatten)]
+    outputs: Outputs,
+}
+
+/// Writes tables and pictures of figures measured before.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let text = fs::read_to_string(&arguments.from)
+        .with_context(|| format!("read {}", arguments.from.display()))?;
+    let comparison: Comparison = serde_json::from_str(&text)?;
+    comparison.write(&arguments.outputs)?;
+    println!("{}", comparison.markdown());
+    Ok(())
+}
+
+/// A tool that did not get through a kind's nights.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Failure {
+    /// Where and who.
+    pub session: String,
+    /// Why.
+    pub reason: String,
+}
 
 /// Everything measured so far.
-#[derive(Debug, Default)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Comparison {
+    /// What it ran on.
+    pub machine: String,
     /// Which tools, and how they were set.
     pub tools: Vec<ToolFacts>,
+    /// Of the kinds that have one.
+    pub floors: Vec<Floor>,
+    /// Peers that failed; what they had measured is left out.
+    pub failures: Vec<Failure>,
     /// In the order of measuring.
     pub records: Vec<Record>,
 }
 
 impl Comparison {
-    /// Writes both files.
-    pub fn write(&self, out: &Path, markdown: &Path) -> Result<()> {
-        let figures = json!({
-            "machine": machine(),
-            "tools": self.tools,
-            "summaries": summarize(&self.records),
-            "records": self.records,
-        });
-        fs::write(out, serde_json::to_string_pretty(&figures)? + "\n")?;
-        fs::write(markdown, self.markdown())?;
+    /// Nothing yet, on this machine.
+    pub fn new() -> Self {
+        Self {
+            machine: machine(),
+            tools: Vec::new(),
+            floors: Vec::new(),
+            failures: Vec::new(),
+            records: Vec::new(),
+        }
+    }
+
+    /// Writes what was asked for.
+    pub fn write(&self, outputs: &Outputs) -> Result<()> {
+        if let Some(out) = &outputs.out {
+            fs::write(out, self.json()?)?;
+        }
+        if let Some(markdown) = &outputs.markdown {
+            fs::write(markdown, self.markdown())?;
+        }
+        if let Some(folder) = &outputs.plots {
+            self.draw(folder)?;
+        }
         Ok(())
+    }
+
+    fn draw(&self, folder: &Path) -> Result<()> {
+        fs::create_dir_all(folder)?;
+        let summaries = summarize(&self.records, &self.floors);
+        for (name, picture) in [
+            ("growth.svg", plot::growth(&summaries, &self.floors)),
+            ("throughput.svg", plot::throughput(&summaries)),
+        ] {
+            fs::write(folder.join(name), picture)?;
+        }
+        Ok(())
+    }
+
+    /// What was measured, and what follows from it. Only the former is read again.
+    fn json(&self) -> Result<String> {
+        let summaries = summarize(&self.records, &self.floors);
+        let mut figures = serde_json::to_value(self)?;
+        figures["ratios"] = json!(ratios(&summaries));
+        figures["summaries"] = json!(summaries);
+        Ok(serde_json::to_string_pretty(&figures)? + "\n")
     }
 
     /// The tables, with what is needed to read them.
     pub fn markdown(&self) -> String {
-        let summaries = summarize(&self.records);
+        let summaries = summarize(&self.records, &self.floors);
         let rounds = self
             .records
             .iter()
             .map(|record| record.round)
             .max()
             .unwrap_or(0);
-        let mut text = format!("Measured on {}, {rounds} round(s).\n\n", machine());
+        let mut text = format!("Measured on {}, {rounds} round(s).\n\n", self.machine);
         for facts in &self.tools {
             let _ = writeln!(
                 text,
@@ -59,114 +146,52 @@ impl Comparison {
                 facts.tool, facts.version, facts.parameters
             );
         }
-        text.push('\n');
-        text.push_str(&figures_table(&summaries));
-        let ratios = ratio_table(&summaries);
-        if !ratios.is_empty() {
-            let _ = write!(text, "\nNightfold against restic:\n\n{ratios}");
+        for failure in &self.failures {
+            let _ = writeln!(text, "- failed: {}: {}", failure.session, failure.reason);
         }
-        let _ = write!(text, "\n{NOTES}");
+        let _ = write!(text, "\n{}", tables::figures(&summaries));
+        let ratios = ratios(&summaries);
+        if !ratios.is_empty() {
+            let _ = write!(
+                text,
+                "\nNightfold against the best peer of every figure (its name, and the target):\n\n{}",
+                tables::promises(&ratios)
+            );
+            let _ = write!(
+                text,
+                "\nThe same in numbers, beside the peer that is fastest over a first and a changed \
+                 night together:\n\n{}",
+                tables::ratios(&ratios)
+            );
+        }
+        let _ = write!(
+            text,
+            "\nThe repository after every night, MB:\n\n{}\n{NOTES}",
+            tables::nights(&summaries)
+        );
         text
     }
 }
 
-fn figures_table(summaries: &[Summary]) -> String {
-    let mut text = header(&[
-        "corpus",
-        "tool",
-        "first night MB",
-        "growth a night MB",
-        "first MB/s",
-        "changed MB/s",
-        "unchanged s",
-        "restore newest MB/s",
-        "restore oldest MB/s",
-        "check s",
-        "peak memory MB",
-    ]);
-    for row in summaries {
-        let _ = writeln!(
-            text,
-            "| {} | {} | {:.2} | {:.3} | {:.0} | {:.0} | {:.2} | {:.0} | {:.0} | {:.2} | {:.0} |",
-            row.kind,
-            row.tool,
-            row.first_night_bytes / 1e6,
-            row.growth_bytes / 1e6,
-            row.first_speed,
-            row.changed_speed,
-            row.unchanged_seconds,
-            row.restore_newest_speed,
-            row.restore_oldest_speed,
-            row.check_seconds,
-            row.peak_rss_bytes as f64 / 1e6,
-        );
-    }
-    text
-}
+#[cfg(test)]
+mod tests {
+    use super::Comparison;
+    use crate::figures::tests::two_nights;
+    use crate::tool::ToolName;
 
-/// Empty when one of the two did not run.
-fn ratio_table(summaries: &[Summary]) -> String {
-    let of = |tool: ToolName| summaries.iter().filter(move |row| row.tool == tool);
-    let mut rows = String::new();
-    for ours in of(ToolName::Nightfold) {
-        let Some(theirs) = of(ToolName::Restic).find(|row| row.kind == ours.kind) else {
-            continue;
-        };
-        let _ = writeln!(
-            rows,
-            "| {} | 1/{:.1} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} |",
-            ours.kind,
-            theirs.growth_bytes / ours.growth_bytes,
-            ours.first_night_bytes / theirs.first_night_bytes,
-            ours.first_speed / theirs.first_speed,
-            ours.changed_speed / theirs.changed_speed,
-            ours.restore_newest_speed / theirs.restore_newest_speed,
-            ours.restore_oldest_speed / theirs.restore_oldest_speed,
-            ours.peak_rss_bytes as f64 / theirs.peak_rss_bytes as f64,
-        );
+    #[test]
+    fn figures_are_read_again_as_they_were_written() -> anyhow::Result<()> {
+        let mut comparison = Comparison::new();
+        comparison
+            .records
+            .extend(two_nights(ToolName::Nightfold, 1, 1.0, [1000, 1010]));
+        comparison
+            .records
+            .extend(two_nights(ToolName::Restic, 1, 2.0, [1000, 1900]));
+        let json = comparison.json()?;
+        let again: Comparison = serde_json::from_str(&json)?;
+        assert_eq!(again.json()?, json);
+        assert_eq!(again.markdown(), comparison.markdown());
+        Ok(())
     }
-    if rows.is_empty() {
-        return rows;
-    }
-    let head = header(&[
-        "corpus",
-        "growth",
-        "first night size",
-        "first speed",
-        "changed speed",
-        "restore newest speed",
-        "restore oldest speed",
-        "peak memory",
-    ]);
-    head + &rows
-}
-
-fn header(columns: &[&str]) -> String {
-    let mut text = String::new();
-    for column in columns {
-        let _ = write!(text, "| {column} ");
-    }
-    text.push_str("|\n");
-    text.push_str(&"|---".repeat(columns.len()));
-    text.push_str("|\n");
-    text
-}
-
-/// The processor and the memory, as far as the kernel tells.
-fn machine() -> String {
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let processor = kernel_fact("/proc/cpuinfo", "model name");
-    let memory = kernel_fact("/proc/meminfo", "MemTotal");
-    format!("{cores} cores ({processor}), memory {memory}")
-}
-
-fn kernel_fact(file: &str, key: &str) -> String {
-    let text = fs::read_to_string(file).unwrap_or_default();
-    let line = text
-        .lines()
-        .find(|line| line.starts_with(key))
-        .unwrap_or_default();
-    line.split_once(':')
-        .map_or("unknown", |(_, value)| value.trim())
-        .to_owned()
 }

@@ -50,6 +50,19 @@ impl fmt::Display for Kind {
     }
 }
 
+impl Kind {
+    /// What people call it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Postgres => "PostgreSQL dump",
+            Self::Mariadb => "MariaDB dump",
+            Self::Sqlite => "SQLite file",
+            Self::Basebackup => "PostgreSQL base backup",
+            Self::Settings => "settings",
+        }
+    }
+}
+
 /// How large the corpus is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Size {
