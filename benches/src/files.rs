@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
+use rustix::fs::Advice;
 
 /// Small, because a child's peak memory is at least ours at the time of its start.
 pub const BUFFER_BYTES: usize = 256 * 1024;
@@ -59,6 +60,18 @@ pub fn remove(path: &Path) -> Result<()> {
         fs::remove_file(path)?;
     }
     Ok(())
+}
+
+/// Lets the kernel forget the contents of all files under `path`, so that they are read from disk.
+/// What was not written out yet stays: synchronize before.
+pub fn drop_from_cache(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        return sorted_entries(path)?
+            .iter()
+            .try_for_each(|entry| drop_from_cache(entry));
+    }
+    let file = File::open(path)?;
+    Ok(rustix::fs::fadvise(&file, 0, None, Advice::DontNeed)?)
 }
 
 /// Fails unless both trees have the same names and the same bytes.

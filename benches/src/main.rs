@@ -1,14 +1,20 @@
 //! Builds corpora for Nightfold's benchmarks, and measures it against other backup tools.
 //!
 //! ```text
+//! nightfold-benches all     --out DIR --size full --nights 6 --rounds 3 --nightfold PROGRAM
 //! nightfold-benches corpus  --out CORPUS --kind all --nights 6 --size full --seed 1
 //! nightfold-benches compare --corpus CORPUS --nightfold PROGRAM --work WORK --out J --markdown M
-//! nightfold-benches pipe    --nightfold PROGRAM --bytes 10G --work WORK
+//! nightfold-benches report  --from J --markdown M --plots DIR
+//! nightfold-benches nights  --nightfold PROGRAM --nights 60 --bytes 30M --work WORK
+//! nightfold-benches files   --nightfold PROGRAM --count 200000 --work WORK
+//! nightfold-benches pipe    --nightfold PROGRAM --bytes 20G --work WORK
 //! ```
 //!
 //! `corpus` starts private servers in a scratch folder (see `TMPDIR`); `compare` finds the other
-//! tools in `PATH`, and fails when a restore differs by a byte. Measure on an idle machine.
+//! tools in `PATH`, and fails when a restore of ours differs by a byte. `all` does both, and
+//! writes figures, tables and pictures. Measure on an idle machine.
 
+mod all;
 mod bytes;
 mod compare;
 mod corpus;
@@ -16,12 +22,15 @@ mod figures;
 mod files;
 mod floor;
 mod machine;
+mod many;
 mod measure;
+mod nights;
 mod pipe;
 mod plot;
 mod random;
 mod ratios;
 mod report;
+mod rows;
 mod stream;
 mod tables;
 mod targets;
@@ -30,21 +39,30 @@ mod tool;
 /// Benchmarks of Nightfold
 #[derive(Debug, clap::Parser)]
 enum Command {
+    /// Build the nights, measure every tool, and write figures, tables and pictures
+    All(all::Arguments),
     /// Build seeded, repeatable nights from live database servers
     Corpus(corpus::Arguments),
     /// Back up, restore and check the same nights with every tool
     Compare(compare::Arguments),
     /// Write tables and pictures of figures that were measured before
     Report(report::Arguments),
+    /// Back up many nights in a row, and restore the first and the last
+    Nights(nights::Arguments),
+    /// Back up and restore very many small files
+    Files(many::Arguments),
     /// Pipe one huge stream through nightfold and back
     Pipe(pipe::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
     match <Command as clap::Parser>::parse() {
+        Command::All(arguments) => all::run(&arguments),
         Command::Corpus(arguments) => corpus::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
+        Command::Nights(arguments) => nights::run(&arguments),
+        Command::Files(arguments) => many::run(&arguments),
         Command::Pipe(arguments) => pipe::run(&arguments),
     }
 }

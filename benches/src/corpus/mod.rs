@@ -10,7 +10,7 @@ mod server;
 mod settings;
 mod sqlite;
 pub mod vocabulary;
-mod words;
+pub mod words;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -124,7 +124,7 @@ impl KindOrAll {
 
 /// What every kind's builder needs to know.
 #[derive(Debug, clap::Args)]
-struct Plan {
+pub struct Plan {
     /// Nights to build
     #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=99))]
     nights: u32,
@@ -137,6 +137,22 @@ struct Plan {
 }
 
 impl Plan {
+    /// As the command line takes it.
+    pub fn arguments(&self) -> Vec<String> {
+        let size = self.size.to_possible_value();
+        let size = size.map_or_else(String::new, |value| value.get_name().to_owned());
+        [
+            "--nights",
+            &self.nights.to_string(),
+            "--size",
+            &size,
+            "--seed",
+            &self.seed.to_string(),
+        ]
+        .map(str::to_owned)
+        .to_vec()
+    }
+
     /// Makes the folder of a night.
     fn night_folder(&self, kind_folder: &Path, night: u32) -> Result<PathBuf> {
         let folder = kind_folder.join(format!("night-{night:02}"));

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
+use serde_json::Value;
 
-use super::{PASSWORD, Places, Tool, ids, json};
+use super::{PASSWORD, Places, Tool, ids, json, text};
 
 /// The program under test, with its repository.
 #[derive(Debug)]
@@ -41,11 +42,46 @@ impl Nightfold {
         command
     }
 
+    /// What it prints as its version.
+    pub fn version_text(&self) -> Result<String> {
+        Ok(text(&mut self.version())?.trim().to_owned())
+    }
+
+    /// What the repository holds; nothing from a release that cannot tell.
+    pub fn stored(&self) -> Option<Stored> {
+        let mut command = self.command("stats");
+        command.arg("--json");
+        Stored::parse(&json(command).ok()?)
+    }
+
     /// Prints a stored file.
     pub fn cat(&self, snapshot: &str, path: &str) -> Command {
         let mut command = self.command("cat");
         command.args([snapshot, path]);
         command
+    }
+}
+
+/// What `stats` tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stored {
+    /// Chunks in all.
+    pub chunks: u64,
+    /// All of the repository that is not the codec's output.
+    pub metadata_bytes: u64,
+    /// The deltas to decode for the deepest chunk.
+    pub depth_max: Option<u64>,
+}
+
+impl Stored {
+    fn parse(stats: &Value) -> Option<Self> {
+        let total = stats["stored"]["total"].as_u64()?;
+        let depths = stats["depth_histogram"].as_array();
+        Some(Self {
+            chunks: stats["chunks"].as_u64()?,
+            metadata_bytes: total.checked_sub(stats["payload_bytes"].as_u64()?)?,
+            depth_max: depths.and_then(|depths| (depths.len() as u64).checked_sub(1)),
+        })
     }
 }
 
@@ -88,5 +124,27 @@ impl Tool for Nightfold {
         let mut command = self.command("check");
         command.arg("--read-data");
         command
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::Stored;
+
+    #[test]
+    fn metadata_is_what_is_not_payload() {
+        let stats = json!({
+            "stored": {"total": 1500}, "payload_bytes": 1000, "chunks": 4,
+            "depth_histogram": [2, 1, 1],
+        });
+        let expected = Stored {
+            chunks: 4,
+            metadata_bytes: 500,
+            depth_max: Some(2),
+        };
+        assert_eq!(Stored::parse(&stats), Some(expected));
+        assert_eq!(Stored::parse(&json!({"chunks": 4})), None);
     }
 }
