@@ -128,11 +128,6 @@ impl Run {
                 first = self.nightfold.snapshots()?.pop().context("no snapshot")?;
             }
         }
-        let snapshots = self.nightfold.snapshots()?;
-        let (first, newest) = snapshots
-            .first()
-            .zip(snapshots.last())
-            .context("no night")?;
         let at_end = self.nightfold.stored();
         Ok(Figures {
             machine: machine(),
