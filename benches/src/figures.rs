@@ -59,7 +59,7 @@ pub struct Record {
 }
 
 /// Which release of a tool ran, and how.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolFacts {
     /// The tool.
     pub tool: ToolName,

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -41,18 +41,25 @@ pub struct Outputs {
 /// Options of `report`.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Figures that `compare` wrote
-    #[arg(long)]
-    from: PathBuf,
+    /// Figures that `compare` wrote; those of several files, separated by commas, are put together
+    #[arg(long, required = true, value_delimiter = ',')]
+    from: Vec<PathBuf>,
     #[command(flatten)]
     outputs: Outputs,
 }
 
 /// Writes tables and pictures of figures measured before.
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let text = fs::read_to_string(&arguments.from)
-        .with_context(|| format!("read {}", arguments.from.display()))?;
-    let comparison: Comparison = serde_json::from_str(&text)?;
+    let mut comparison = Comparison::new();
+    for (index, from) in arguments.from.iter().enumerate() {
+        let text = fs::read_to_string(from).with_context(|| format!("read {}", from.display()))?;
+        let part: Comparison =
+            serde_json::from_str(&text).with_context(|| from.display().to_string())?;
+        if index == 0 {
+            comparison.machine.clone_from(&part.machine);
+        }
+        comparison.add(part)?;
+    }
     comparison.write(&arguments.outputs)?;
     println!("{}", comparison.markdown());
     Ok(())
@@ -92,6 +99,42 @@ impl Comparison {
             failures: Vec::new(),
             records: Vec::new(),
         }
+    }
+
+    /// Takes over what another run measured. Figures of two machines or two releases don't mix.
+    fn add(&mut self, other: Self) -> Result<()> {
+        ensure!(
+            other.machine == self.machine,
+            "figures of another machine: {}",
+            other.machine
+        );
+        for facts in other.tools {
+            match self.tools.iter().find(|known| known.tool == facts.tool) {
+                Some(known) => ensure!(
+                    known == &facts,
+                    "figures of another release: {}",
+                    facts.version
+                ),
+                None => self.tools.push(facts),
+            }
+        }
+        for floor in other.floors {
+            if !self.floors.contains(&floor) {
+                self.floors.push(floor);
+            }
+        }
+        self.failures.extend(other.failures);
+        // Rounds of the same kind and tool go on counting, so that none is taken for another.
+        let rounds = self.records.iter().map(|record| record.round).max();
+        let (before, known) = (rounds.unwrap_or(0), self.records.len());
+        for mut record in other.records {
+            let earlier = self.records[..known]
+                .iter()
+                .any(|old| (old.kind, old.tool) == (record.kind, record.tool));
+            record.round += if earlier { before } else { 0 };
+            self.records.push(record);
+        }
+        Ok(())
     }
 
     /// Writes what was asked for.
@@ -178,6 +221,27 @@ mod tests {
     use super::Comparison;
     use crate::figures::tests::two_nights;
     use crate::tool::ToolName;
+
+    fn measured(tool: ToolName) -> Comparison {
+        let mut comparison = Comparison::new();
+        comparison
+            .records
+            .extend(two_nights(tool, 1, 1.0, [1000, 1010]));
+        comparison
+    }
+
+    #[test]
+    fn runs_on_one_machine_are_put_together() -> anyhow::Result<()> {
+        let mut all = measured(ToolName::Nightfold);
+        all.add(measured(ToolName::Nightfold))?;
+        all.add(measured(ToolName::Restic))?;
+        let rounds: Vec<u32> = all.records.iter().map(|record| record.round).collect();
+        assert_eq!(rounds, [1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 1, 1, 1, 1, 1]);
+        let mut elsewhere = measured(ToolName::Borg);
+        elsewhere.machine.push_str(", another");
+        assert!(all.add(elsewhere).is_err());
+        Ok(())
+    }
 
     #[test]
     fn figures_are_read_again_as_they_were_written() -> anyhow::Result<()> {

@@ -136,3 +136,29 @@ impl Figure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Figure, Kind};
+
+    #[test]
+    fn more_speed_and_less_of_all_else_keeps_a_promise() {
+        assert!(Figure::ChangedSpeed.is_met(2.0, 2.0) && !Figure::ChangedSpeed.is_met(1.9, 2.0));
+        for figure in [Figure::Growth, Figure::UnchangedTime, Figure::BackupMemory] {
+            assert!(
+                figure.is_met(1.0, 1.0) && !figure.is_met(1.1, 1.0),
+                "{figure:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_promised_depends_on_the_kind() {
+        assert_eq!(Figure::FirstSpeed.target(Kind::Mariadb), Some(1.8));
+        assert_eq!(Figure::BackupMemory.target(Kind::Basebackup), Some(250.0));
+        assert_eq!(Figure::BackupMemory.target(Kind::Settings), Some(120.0));
+        // A folder has no floor, and old nights have no promise.
+        assert_eq!(Figure::Floor.target(Kind::Settings), None);
+        assert_eq!(Figure::RestoreOldest.target(Kind::Postgres), None);
+    }
+}

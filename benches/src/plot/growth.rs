@@ -130,21 +130,25 @@ fn ends(svg: &mut Svg, lines: &[Line], x: f64, y: impl Fn(f64) -> f64) {
     };
     for (value, class) in [(of(true), "strong"), (of(false), "label")] {
         if let Some(value) = value {
-            let text = format!("{} MB", rounded(value));
-            svg.text(x, y(value) + 4.0, "start", class, &text);
+            svg.text(x, y(value) + 4.0, "start", class, &megabytes(value));
         }
     }
 }
 
-/// Two digits or more.
-fn rounded(value: f64) -> String {
-    let decimals = (1.0 - value.log10().floor()).clamp(0.0, 6.0) as usize;
-    format!("{value:.decimals$}")
+/// Two digits or more, in MB or in kB.
+fn megabytes(value: f64) -> String {
+    let (value, unit) = if value < 0.1 {
+        (value * 1e3, "kB")
+    } else {
+        (value, "MB")
+    };
+    let decimals = (1.0 - value.log10().floor()).clamp(0.0, 3.0) as usize;
+    format!("{value:.decimals$} {unit}")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{rounded, running_sum};
+    use super::{megabytes, running_sum};
 
     #[test]
     fn floors_add_up() {
@@ -153,8 +157,8 @@ mod tests {
 
     #[test]
     fn numbers_keep_two_digits() {
-        assert_eq!(rounded(123.4), "123");
-        assert_eq!(rounded(3.71), "3.7");
-        assert_eq!(rounded(0.0164), "0.016");
+        assert_eq!(megabytes(123.4), "123 MB");
+        assert_eq!(megabytes(3.71), "3.7 MB");
+        assert_eq!(megabytes(0.0164), "16 kB");
     }
 }

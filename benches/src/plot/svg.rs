@@ -2,14 +2,14 @@
 
 use std::fmt::Write as _;
 
-/// Text takes the page's side: dark on light, light on dark.
+/// Text is grey enough for any page, and better where the viewer tells that the page is dark.
 const STYLE: &str = "\
-text { font: 12px system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif; fill: #424a53; }
+text { font: 12px system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif; fill: #656d76; }
 .title { font-weight: 600; font-size: 13px; }
 .tick { font-size: 10.5px; }
 .strong { font-weight: 600; }
 .grid { stroke: #8b949e; stroke-opacity: .28; }
-@media (prefers-color-scheme: dark) { text { fill: #c9d1d9; } }";
+@media (prefers-color-scheme: dark) { text { fill: #b7c0ca; } }";
 
 /// A picture being drawn.
 #[derive(Debug)]
