@@ -22,7 +22,11 @@ pub fn of(kind: Kind, nights: &[PathBuf]) -> Result<Option<Floor>> {
         .iter()
         .map(|night| only_entry(night))
         .collect::<Result<_>>()?;
-    if entries.iter().any(|entry| entry.is_dir()) || !in_path("zstd") {
+    if entries.iter().any(|entry| entry.is_dir()) {
+        return Ok(None);
+    }
+    if !in_path("zstd") {
+        eprintln!("zstd is not here: {kind} gets no floor");
         return Ok(None);
     }
     let bytes = entries
