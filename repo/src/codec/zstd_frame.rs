@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 
 use zstd::zstd_safe::{
-    CCtx, DCtx, DParameter, FrameFormat, SafeResult, compress_bound, get_error_name,
+    CCtx, CParameter, DCtx, DParameter, FrameFormat, ParamSwitch, SafeResult, compress_bound,
+    get_error_name,
 };
 
 use crate::error::{Error, Result};
@@ -16,9 +17,21 @@ const DICTIONARY_MAGIC: [u8; 4] = 0xEC30_A437_u32.to_le_bytes();
 /// those of level 4 do, with the same match finder.
 const LEVEL_3_REACH: usize = 256 << 10;
 
+/// Skips what has no matches as fast as zstd can; frequencies are made use of all the same.
+const PLANE_LEVEL: i32 = -20;
+
 thread_local! {
+    static PLANE_COMPRESSOR: RefCell<CCtx<'static>> = RefCell::new(for_planes());
     static COMPRESSOR: RefCell<CCtx<'static>> = RefCell::new(CCtx::create());
     static DECOMPRESSOR: RefCell<DCtx<'static>> = RefCell::new(magicless());
+}
+
+fn for_planes() -> CCtx<'static> {
+    let mut context = CCtx::create();
+    // Cannot fail on a fresh context; if they did, planes would only come out larger.
+    let _ = context.set_parameter(CParameter::CompressionLevel(PLANE_LEVEL));
+    let _ = context.set_parameter(CParameter::LiteralCompressionMode(ParamSwitch::Enable));
+    context
 }
 
 fn magicless() -> DCtx<'static> {
@@ -37,6 +50,15 @@ pub(super) fn compress(chunk: &[u8], level: i32) -> Result<Vec<u8>> {
     compressed(chunk.len(), |context, out| {
         context.compress(out, chunk, level)
     })
+}
+
+/// Compresses bytes of which only the frequencies tell something.
+pub(super) fn compress_plane(bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut out = Vec::with_capacity(compress_bound(bytes.len()));
+    PLANE_COMPRESSOR
+        .with_borrow_mut(|context| context.compress2(&mut out, bytes))
+        .map_err(failed)?;
+    without_magic(&out)
 }
 
 pub(super) fn compress_against(chunk: &[u8], base: &[u8], level: i32) -> Result<Vec<u8>> {
@@ -58,7 +80,11 @@ fn compressed(
     COMPRESSOR
         .with_borrow_mut(|context| run(context, &mut out))
         .map_err(failed)?;
-    match out.split_first_chunk() {
+    without_magic(&out)
+}
+
+fn without_magic(frame: &[u8]) -> Result<Vec<u8>> {
+    match frame.split_first_chunk() {
         Some((&FRAME_MAGIC, payload)) => Ok(payload.to_vec()),
         _ => Err(Error::corrupt(
             "frame",
