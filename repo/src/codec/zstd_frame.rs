@@ -1,6 +1,7 @@
 //! One-shot zstd frames (RFC 8878) without magic number, with contexts kept per thread.
 
 use std::cell::RefCell;
+use std::thread::LocalKey;
 
 use zstd::zstd_safe::{
     CCtx, CParameter, DCtx, DParameter, FrameFormat, ParamSwitch, SafeResult, compress_bound,
@@ -52,13 +53,22 @@ pub(super) fn compress(chunk: &[u8], level: i32) -> Result<Vec<u8>> {
     })
 }
 
+/// Like [`compress`], but the frame lies in a buffer that is used again.
+pub(super) fn compress_into<'o>(
+    bytes: &[u8],
+    level: i32,
+    out: &'o mut Vec<u8>,
+) -> Result<&'o [u8]> {
+    compressed_into(bytes.len(), out, &COMPRESSOR, |context, out| {
+        context.compress(out, bytes, level)
+    })
+}
+
 /// Compresses bytes of which only the frequencies tell something.
-pub(super) fn compress_plane(bytes: &[u8]) -> Result<Vec<u8>> {
-    let mut out = Vec::with_capacity(compress_bound(bytes.len()));
-    PLANE_COMPRESSOR
-        .with_borrow_mut(|context| context.compress2(&mut out, bytes))
-        .map_err(failed)?;
-    without_magic(&out)
+pub(super) fn compress_plane<'o>(bytes: &[u8], out: &'o mut Vec<u8>) -> Result<&'o [u8]> {
+    compressed_into(bytes.len(), out, &PLANE_COMPRESSOR, |context, out| {
+        context.compress2(out, bytes)
+    })
 }
 
 pub(super) fn compress_against(chunk: &[u8], base: &[u8], level: i32) -> Result<Vec<u8>> {
@@ -76,16 +86,23 @@ fn compressed(
     raw_bytes: usize,
     run: impl FnOnce(&mut CCtx<'static>, &mut Vec<u8>) -> SafeResult,
 ) -> Result<Vec<u8>> {
-    let mut out = Vec::with_capacity(compress_bound(raw_bytes));
-    COMPRESSOR
-        .with_borrow_mut(|context| run(context, &mut out))
-        .map_err(failed)?;
-    without_magic(&out)
+    let mut out = Vec::new();
+    Ok(compressed_into(raw_bytes, &mut out, &COMPRESSOR, run)?.to_vec())
 }
 
-fn without_magic(frame: &[u8]) -> Result<Vec<u8>> {
-    match frame.split_first_chunk() {
-        Some((&FRAME_MAGIC, payload)) => Ok(payload.to_vec()),
+fn compressed_into<'o>(
+    raw_bytes: usize,
+    out: &'o mut Vec<u8>,
+    context: &'static LocalKey<RefCell<CCtx<'static>>>,
+    run: impl FnOnce(&mut CCtx<'static>, &mut Vec<u8>) -> SafeResult,
+) -> Result<&'o [u8]> {
+    out.clear();
+    out.reserve(compress_bound(raw_bytes));
+    context
+        .with_borrow_mut(|context| run(context, out))
+        .map_err(failed)?;
+    match out.split_first_chunk() {
+        Some((&FRAME_MAGIC, payload)) => Ok(payload),
         _ => Err(Error::corrupt(
             "frame",
             "zstd made a frame without magic number",

@@ -1,9 +1,9 @@
 //! Rows out of columns.
 
-use memchr::memchr;
+use memchr::{memchr, memchr_iter};
 
 use super::column::{Column, Kind, TimeForm};
-use super::digits::{last_digits, print};
+use super::digits::{E8, last_digits, print_8};
 use super::numbers::Numbers;
 use super::out::{Literal, Out};
 use super::streams::{Reader, damaged};
@@ -80,7 +80,7 @@ impl Source {
         };
         let count = match &exceptions {
             None => rows,
-            Some(exceptions) => exceptions.mask.iter().filter(|mask| **mask == 0).count(),
+            Some(exceptions) => memchr_iter(0, &exceptions.mask).count(),
         };
         let values = match &column.kind {
             Kind::Constant => Values::Constant,
@@ -126,8 +126,8 @@ impl Source {
         self.exceptions.is_some()
     }
 
-    /// Writes the field of the next row.
-    pub(super) fn write(&mut self, row: usize, out: &mut Out) -> Result<()> {
+    /// Writes the field of the next row. `None`: the column ends too early, or the chunk does.
+    pub(super) fn write(&mut self, row: usize, out: &mut Out) -> Option<()> {
         let Some(exceptions) = &mut self.exceptions else {
             return self.values.write(out);
         };
@@ -142,9 +142,9 @@ impl Source {
 
 impl Values {
     #[inline]
-    fn write(&mut self, out: &mut Out) -> Result<()> {
+    fn write(&mut self, out: &mut Out) -> Option<()> {
         match self {
-            Self::Constant => Ok(()),
+            Self::Constant => Some(()),
             Self::Text(texts) => texts.write(out),
             Self::Words(words) => words.write(out),
             Self::Decimal {
@@ -152,11 +152,11 @@ impl Values {
                 unit,
                 numbers,
             } => {
-                let number = numbers.next().ok_or_else(short)?;
+                let number = numbers.next()?;
                 decimal(number, *scale, *unit, out)
             }
             Self::Time { form, numbers } => {
-                let number = numbers.next().ok_or_else(short)?;
+                let number = numbers.next()?;
                 time(number, *form, out)
             }
             Self::Hex(hex) => hex.write(out),
@@ -173,9 +173,9 @@ impl Texts {
         })
     }
 
-    fn write(&mut self, out: &mut Out) -> Result<()> {
+    fn write(&mut self, out: &mut Out) -> Option<()> {
         let rest = &self.bytes[self.at..];
-        let length = memchr(self.terminator, rest).ok_or_else(short)?;
+        let length = memchr(self.terminator, rest)?;
         self.at += length + 1;
         out.bytes(&rest[..length])
     }
@@ -192,7 +192,7 @@ impl Words {
         let bytes = streams.next(bytes)?;
         let mut ranges = Vec::new();
         let mut start = 0;
-        for end in memchr::memchr_iter(terminator, &bytes) {
+        for end in memchr_iter(terminator, &bytes) {
             ranges.push([start, end as u32]);
             start = end as u32 + 1;
         }
@@ -212,20 +212,20 @@ impl Words {
         })
     }
 
-    fn write(&mut self, out: &mut Out) -> Result<()> {
-        let low = usize::from(*self.low.get(self.next).ok_or_else(short)?);
+    fn write(&mut self, out: &mut Out) -> Option<()> {
+        let low = usize::from(*self.low.get(self.next)?);
         let high = self
             .high
             .get(self.next)
             .map_or(0, |high| usize::from(*high) << 8);
         self.next += 1;
-        let [start, end] = *self.entries.get(high | low).ok_or_else(short)?;
+        let [start, end] = *self.entries.get(high | low)?;
         out.bytes(&self.bytes[start as usize..end as usize])
     }
 }
 
 impl Hex {
-    fn write(&mut self, out: &mut Out) -> Result<()> {
+    fn write(&mut self, out: &mut Out) -> Option<()> {
         let row = self.next;
         self.next += 1;
         let mut planes = self.planes.iter();
@@ -234,7 +234,7 @@ impl Hex {
                 out.bytes(b"-")?;
             }
             for plane in planes.by_ref().take(usize::from(*bytes)) {
-                let byte = *plane.get(row).ok_or_else(short)?;
+                let byte = *plane.get(row)?;
                 out.short(
                     [
                         DIGITS[usize::from(byte >> 4)],
@@ -244,25 +244,34 @@ impl Hex {
                 )?;
             }
         }
-        Ok(())
+        Some(())
     }
 }
 
-fn decimal(number: i64, scale: u8, unit: u64, out: &mut Out) -> Result<()> {
+fn decimal(number: i64, scale: u8, unit: u64, out: &mut Out) -> Option<()> {
     if number < 0 {
         out.short(*b"-", 1)?;
     }
     let value = number.unsigned_abs();
     if scale == 0 {
-        let (text, length) = print(value);
-        return out.short(text, length);
+        return whole(value, out);
     }
-    let (text, length) = print(value / unit);
-    out.short(text, length)?;
+    whole(value / unit, out)?;
     fraction(value % unit, scale, out)
 }
 
-fn fraction(value: u64, scale: u8, out: &mut Out) -> Result<()> {
+/// A number without sign.
+#[inline]
+fn whole(value: u64, out: &mut Out) -> Option<()> {
+    if value >= E8 {
+        whole(value / E8, out)?;
+        return out.short(last_digits(value % E8, 8), 8);
+    }
+    let (text, length) = print_8(value);
+    out.short(text, length)
+}
+
+fn fraction(value: u64, scale: u8, out: &mut Out) -> Option<()> {
     out.short(*b".", 1)?;
     let mut rest = usize::from(scale);
     if rest > 8 {
@@ -273,10 +282,9 @@ fn fraction(value: u64, scale: u8, out: &mut Out) -> Result<()> {
     out.short(last_digits(value % 100_000_000, rest), rest)
 }
 
-fn time(number: i64, form: TimeForm, out: &mut Out) -> Result<()> {
-    let out_of_range = || damaged("a time out of range");
+fn time(number: i64, form: TimeForm, out: &mut Out) -> Option<()> {
     let (joint, scale, trimmed) = match form {
-        TimeForm::Date => return out.short(print_date(number).ok_or_else(out_of_range)?, 10),
+        TimeForm::Date => return out.short(print_date(number)?, 10),
         TimeForm::DateTime {
             joint,
             scale,
@@ -290,7 +298,7 @@ fn time(number: i64, form: TimeForm, out: &mut Out) -> Result<()> {
         (number.div_euclid(unit), number.rem_euclid(unit) as u64)
     };
     let days = seconds.div_euclid(86_400);
-    out.short(print_date(days).ok_or_else(out_of_range)?, 10)?;
+    out.short(print_date(days)?, 10)?;
     out.short([joint], 1)?;
     out.short(print_clock(seconds - days * 86_400), 8)?;
     let mut digits = scale;
@@ -301,11 +309,7 @@ fn time(number: i64, form: TimeForm, out: &mut Out) -> Result<()> {
         }
     }
     if digits == 0 {
-        return Ok(());
+        return Some(());
     }
     fraction(part, digits, out)
-}
-
-fn short() -> crate::error::Error {
-    damaged("a column ends too early")
 }

@@ -3,6 +3,8 @@
 /// Numbers have at most so many digits, so that differences of two fit an `i64`.
 pub(super) const DIGITS_MAX: usize = 18;
 
+/// What eight digits count to.
+pub(super) const E8: u64 = 100_000_000;
 const ZEROS: u64 = 0x3030_3030_3030_3030;
 
 /// The number that up to [`DIGITS_MAX`] digits make, leading zeros allowed.
@@ -21,20 +23,61 @@ pub(super) fn parse_digits(digits: &[u8]) -> Option<i64> {
         value = parse_8(word)?;
     }
     for word in words {
-        value = value * 100_000_000 + parse_8(*word)?;
+        value = value * E8 as i64 + parse_8(*word)?;
     }
     Some(value)
 }
 
 fn parse_8(digits: [u8; 8]) -> Option<i64> {
     let word = u64::from_le_bytes(digits) ^ ZEROS;
-    if (word | word.wrapping_add(0x7676_7676_7676_7676)) & 0x8080_8080_8080_8080 != 0 {
-        return None;
-    }
-    // Neighbours are joined: digits to pairs, to fours, to eight.
+    (others(word) == 0).then_some(joined(word))
+}
+
+/// The highest bit of each byte above nine, and maybe of bytes behind the first of those.
+#[inline]
+fn others(word: u64) -> u64 {
+    (word | word.wrapping_add(0x7676_7676_7676_7676)) & 0x8080_8080_8080_8080
+}
+
+/// The number of eight digits, the first in the lowest byte: digits are joined to pairs, to fours, to eight.
+#[inline]
+fn joined(word: u64) -> i64 {
     let word = (word.wrapping_mul(2561) >> 8) & 0x00ff_00ff_00ff_00ff;
     let word = (word.wrapping_mul(6_553_601) >> 16) & 0x0000_ffff_0000_ffff;
-    Some((word.wrapping_mul(42_949_672_960_001) >> 32) as i64)
+    (word.wrapping_mul(42_949_672_960_001) >> 32) as i64
+}
+
+/// The integer at `at`, if it has up to fifteen digits and is as `parse_integer` wants it, and where it ends.
+/// `None` says nothing about the eight last bytes of a chunk.
+#[inline]
+pub(super) fn integer_at(chunk: &[u8], at: usize) -> Option<(i64, usize)> {
+    const TENS: [i64; 8] = [1, 10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000];
+    // So many digits, and the number that they make.
+    let digits = |at: usize| {
+        let word = u64::from_le_bytes(*chunk.get(at..)?.first_chunk()?) ^ ZEROS;
+        let count = others(word).trailing_zeros() as usize / 8;
+        // Moved up, so that what is behind the digits falls out.
+        let word = if count == 0 {
+            0
+        } else {
+            word << (64 - 8 * count)
+        };
+        Some((joined(word), count))
+    };
+    let negative = *chunk.get(at)? == b'-';
+    let start = at + usize::from(negative);
+    let (mut value, count) = digits(start)?;
+    let mut end = start + count;
+    if count == 8 {
+        let (low, more) = digits(end)?;
+        value = value * *TENS.get(more)? + low;
+        end += more;
+    }
+    let canonical = *chunk.get(start)? != b'0' || (count == 1 && !negative);
+    if count == 0 || !canonical {
+        return None;
+    }
+    Some((if negative { -value } else { value }, end))
 }
 
 /// An integer as `print` writes it; everything else is text.
@@ -50,7 +93,14 @@ pub(super) fn parse_integer(text: &[u8]) -> Option<i64> {
     }
 }
 
+/// The last `count` (at most 8) digits of `value`, as ASCII from the first byte on.
+#[inline]
+pub(super) fn last_digits(value: u64, count: usize) -> [u8; 8] {
+    ((digits_8(value % E8) | ZEROS) >> (64 - 8 * count as u32).min(63)).to_le_bytes()
+}
+
 /// Eight digits of a number below 10⁸, the first in the lowest byte, not yet made ASCII.
+#[inline]
 fn digits_8(value: u64) -> u64 {
     let fours = (value / 10_000) | (value % 10_000) << 32;
     let hundreds = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
@@ -59,38 +109,13 @@ fn digits_8(value: u64) -> u64 {
     tens | (pairs - tens * 10) << 8
 }
 
-/// The last `count` (at most 8) digits of `value`, as ASCII from the first byte on.
-pub(super) fn last_digits(value: u64, count: usize) -> [u8; 8] {
-    ((digits_8(value % 100_000_000) | ZEROS) >> (64 - 8 * count as u32).min(63)).to_le_bytes()
-}
-
-/// The digits of `value` without leading zeros (one at least), and how many.
-pub(super) fn print(value: u64) -> ([u8; 24], usize) {
-    let mut text = [0; 24];
-    let mut length = 0;
-    let mut put = |value: u64, whole: bool| {
-        let digits = digits_8(value);
-        let skipped = if whole {
-            0
-        } else {
-            (digits.trailing_zeros() / 8).min(7)
-        };
-        let word = (digits | ZEROS) >> (8 * skipped);
-        text[length..length + 8].copy_from_slice(&word.to_le_bytes());
-        length += 8 - skipped as usize;
-    };
-    const E8: u64 = 100_000_000;
-    if value < E8 {
-        put(value, false);
-    } else if value < E8 * E8 {
-        put(value / E8, false);
-        put(value % E8, true);
-    } else {
-        put(value / E8 / E8, false);
-        put(value / E8 % E8, true);
-        put(value % E8, true);
-    }
-    (text, length)
+/// The digits of a number below 10⁸ without leading zeros (one at least), and how many.
+#[inline]
+pub(super) fn print_8(value: u64) -> ([u8; 8], usize) {
+    let digits = digits_8(value);
+    let skipped = (digits.trailing_zeros() / 8).min(7);
+    let word = (digits | ZEROS) >> (8 * skipped);
+    (word.to_le_bytes(), 8 - skipped as usize)
 }
 
 #[cfg(test)]
@@ -98,7 +123,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use proptest::prelude::*;
 
-    use super::{last_digits, parse_digits, parse_integer, print};
+    use super::{last_digits, parse_digits, parse_integer, print_8};
 
     proptest! {
         #[test]
@@ -115,8 +140,8 @@ mod tests {
         }
 
         #[test]
-        fn every_number_prints(value: u64, shift in 0..64u32) {
-            let (text, length) = print(value >> shift);
+        fn numbers_print(value in 0u64..100_000_000, shift in 0..27u32) {
+            let (text, length) = print_8(value >> shift);
             let expected = (value >> shift).to_string();
             prop_assert_eq!(&text[..length], expected.as_bytes());
         }

@@ -1,8 +1,9 @@
 //! Choosing how a column is stored, and storing it.
 
 use super::column::{Column, Kind, TimeForm};
+use super::dialect::Dialect;
 use super::numbers::Planes;
-use super::rows::Cell;
+use super::rows::{Cell, NO_NUMBER, Rows};
 use super::streams::Writer;
 use super::value::{Shape, parse_decimal, parse_hex, parse_time};
 use super::words::Words;
@@ -24,6 +25,8 @@ pub(super) struct Fields<'a> {
     /// All cells from the column's first on.
     pub(super) cells: &'a [Cell],
     pub(super) columns: usize,
+    /// Their integers, from the column's first on, and how many there are in a row; empty if they were not read.
+    pub(super) integers: (&'a [i64], usize),
 }
 
 impl<'a> Fields<'a> {
@@ -57,6 +60,7 @@ impl<'a> Fields<'a> {
 }
 
 /// What encoding columns needs again and again.
+#[derive(Default)]
 pub(super) struct Encoder {
     pub(super) streams: Writer,
     pub(super) terminator: u8,
@@ -90,17 +94,43 @@ impl Exceptions {
 }
 
 impl Encoder {
-    pub(super) fn new(level: i32, terminator: u8) -> Self {
-        Self {
-            streams: Writer::new(level),
-            terminator,
-            exceptions: Exceptions::default(),
-            numbers: Vec::new(),
-            bytes: Vec::new(),
-        }
+    pub(super) fn start(&mut self, level: i32, terminator: u8) {
+        self.streams.start(level);
+        self.terminator = terminator;
     }
 
-    pub(super) fn column(&mut self, fields: Fields<'_>) -> Result<Column> {
+    /// Stores all columns; each, and what stands behind it.
+    pub(super) fn columns(
+        &mut self,
+        chunk: &[u8],
+        rows: &Rows,
+        dialect: &Dialect,
+    ) -> Result<Vec<(Column, Vec<u8>)>> {
+        let integers = rows.integers.iter().filter(|integer| **integer).count();
+        let mut first_integer = 0;
+        (0..rows.columns)
+            .map(|column| {
+                let mut fields = Fields {
+                    chunk,
+                    cells: &rows.cells[column..],
+                    columns: rows.columns,
+                    integers: (&[], 1),
+                };
+                if rows.integers[column] {
+                    fields.integers = (&rows.numbers[first_integer..], integers);
+                    first_integer += 1;
+                }
+                let behind = if column + 1 == rows.columns {
+                    &dialect.end
+                } else {
+                    &dialect.separator
+                };
+                Ok((self.column(fields)?, behind.clone()))
+            })
+            .collect()
+    }
+
+    fn column(&mut self, fields: Fields<'_>) -> Result<Column> {
         if fields.constant() {
             return Ok(Column {
                 prefix: fields.get(0).to_vec(),
@@ -138,6 +168,18 @@ impl Encoder {
         let exceptions = &mut self.exceptions;
         let terminator = self.terminator;
         match shape {
+            Shape::Decimal(0) if !fields.integers.0.is_empty() && prefix.is_empty() => {
+                exceptions.clear();
+                let integers = fields.integers.0.iter().step_by(fields.integers.1);
+                for (field, integer) in fields.iter().zip(integers) {
+                    let read = Some(*integer).filter(|integer| *integer != NO_NUMBER);
+                    if number(read.or_else(|| parse_decimal(field, 0))) {
+                        exceptions.mask.push(0);
+                    } else {
+                        exceptions.push(field, terminator);
+                    }
+                }
+            }
             Shape::Decimal(scale) => exceptions.split(fields, affixes, terminator, |text| {
                 number(parse_decimal(text, *scale))
             }),
@@ -292,7 +334,7 @@ fn strip<'a>(field: &'a [u8], prefix: &[u8], suffix: &[u8]) -> Option<&'a [u8]> 
 }
 
 /// The quote around the fields of a column.
-fn quote<'a>(fields: Fields<'a>) -> &'a [u8] {
+fn quote(fields: Fields<'_>) -> &[u8] {
     let mut quotes = fields.sample().filter_map(|field| match field {
         [b'\'', .., b'\''] | [b'"', .., b'"'] => Some(&field[..1]),
         _ => None,

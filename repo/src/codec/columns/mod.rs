@@ -18,15 +18,19 @@ mod value;
 mod words;
 
 use decode::Source;
-use encode::{Encoder, Fields};
+use std::cell::RefCell;
+
+use memchr::memchr;
+
+use dialect::Dialect;
+use encode::Encoder;
 use header::Header;
 use out::{Literal, Out};
 use rows::Rows;
-use streams::{Reader, damaged, malformed, put_stream};
+use streams::{Reader, damaged, malformed};
 
-use super::zstd_frame;
 use crate::error::Result;
-use crate::format::Cursor;
+use crate::format::{Cursor, put_varint};
 use crate::limits::CHUNK_BYTES_MAX;
 
 /// With fewer rows, columns are too short to have a form of their own.
@@ -34,58 +38,67 @@ const ROWS_MIN: usize = 32;
 /// Bytes that may end texts; one must not occur in the chunk.
 const TERMINATORS: [u8; 6] = [b'\n', 0, 1, 0xff, 0xfe, 0xc0];
 
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// Buffers of a thread, kept from chunk to chunk.
+#[derive(Default)]
+struct Scratch {
+    rows: Rows,
+    encoder: Encoder,
+    header: Vec<u8>,
+}
+
 /// Lays a chunk out. `None`: it does not look like rows.
 pub(crate) fn encode(chunk: &[u8], level: i32) -> Result<Option<Vec<u8>>> {
     let Some((dialect, columns)) = dialect::guess(chunk) else {
         return Ok(None);
     };
-    let Some(rows) = Rows::scan(chunk, &dialect, columns) else {
-        return Ok(None);
-    };
-    if rows.count() < ROWS_MIN || rows.verbatim.len() > chunk.len() / 4 {
-        return Ok(None);
-    }
-    let terminator = TERMINATORS.into_iter().find(|byte| {
-        // Where it ends rows and nothing is quoted, no field can hold it.
-        (dialect.end == [*byte] && dialect.quote.is_none()) || memchr::memchr(*byte, chunk).is_none()
-    });
-    let Some(terminator) = terminator else {
-        return Ok(None);
-    };
-    let mut encoder = Encoder::new(level, terminator);
-    let mut described = Vec::with_capacity(columns);
-    for column in 0..columns {
-        let fields = Fields {
-            chunk,
-            cells: &rows.cells[column..],
-            columns,
+    SCRATCH.with_borrow_mut(|scratch| scratch.encode(chunk, level, &dialect, columns))
+}
+
+impl Scratch {
+    fn encode(
+        &mut self,
+        chunk: &[u8],
+        level: i32,
+        dialect: &Dialect,
+        columns: usize,
+    ) -> Result<Option<Vec<u8>>> {
+        let rows = &mut self.rows;
+        let found = rows.scan(chunk, dialect, columns).is_some();
+        if !found || rows.count() < ROWS_MIN || rows.verbatim.len() > chunk.len() / 4 {
+            return Ok(None);
+        }
+        let terminator = TERMINATORS.into_iter().find(|byte| {
+            // Where it ends rows and nothing is quoted, no field can hold it.
+            (dialect.end == [*byte] && dialect.quote.is_none()) || memchr(*byte, chunk).is_none()
+        });
+        let Some(terminator) = terminator else {
+            return Ok(None);
         };
-        let behind = if column + 1 == columns {
-            &dialect.end
-        } else {
-            &dialect.separator
+        self.encoder.start(level, terminator);
+        let header = Header {
+            terminator,
+            rows: rows.count(),
+            columns: self.encoder.columns(chunk, rows, dialect)?,
+            runs: rows.runs.clone(),
+            verbatim: &rows.verbatim,
         };
-        described.push((encoder.column(fields)?, behind.clone()));
+        let plain = &mut self.header;
+        plain.clear();
+        header.put(plain);
+        let streams = &mut self.encoder.streams;
+        if streams.raw_bytes() + plain.len() > chunk.len() {
+            return Ok(None);
+        }
+        let mut payload = Vec::with_capacity(streams.packed().len() + plain.len() + 16);
+        put_varint(&mut payload, plain.len() as u64);
+        streams.apart(plain, &mut payload)?;
+        payload.extend_from_slice(streams.packed());
+        Ok(Some(payload))
     }
-    let header = Header {
-        terminator,
-        rows: rows.count(),
-        columns: described,
-        runs: rows.runs.clone(),
-        verbatim: &rows.verbatim,
-    };
-    let mut plain = Vec::new();
-    header.put(&mut plain);
-    if encoder.streams.raw_bytes() + plain.len() > chunk.len() {
-        return Ok(None);
-    }
-    let mut payload = Vec::with_capacity(chunk.len() / 4);
-    crate::format::put_varint(&mut payload, plain.len() as u64);
-    put_stream(&mut payload, &plain, |bytes| {
-        zstd_frame::compress(bytes, level)
-    })?;
-    payload.extend_from_slice(&encoder.streams.into_packed());
-    Ok(Some(payload))
 }
 
 /// The chunk of `raw_bytes` that a payload holds.
@@ -122,24 +135,32 @@ pub(crate) fn decode(payload: &[u8], raw_bytes: usize) -> Result<Vec<u8>> {
     }
     let last = Literal::new(&between);
     let mut out = Out::new(raw_bytes);
-    let mut verbatim = Cursor::new(header.verbatim);
+    write_rows(&header, &mut sources, &last, &mut out)
+        .ok_or_else(|| damaged("a column ends too early, or the chunk does"))?;
+    out.finish()
+}
+
+/// `None`: a column or the chunk ends too early, or a number is none that its column can have.
+fn write_rows(
+    header: &Header<'_>,
+    sources: &mut [(Literal, Source)],
+    last: &Literal,
+    out: &mut Out,
+) -> Option<()> {
+    let mut verbatim = header.verbatim;
     let mut row = 0;
     for run in &header.runs {
-        out.bytes(
-            verbatim
-                .take(run.verbatim, "bytes outside of rows")
-                .map_err(malformed)?,
-        )?;
-        for _ in 0..run.rows {
-            for (before, source) in &mut sources {
+        out.bytes(verbatim.split_off(..run.verbatim)?)?;
+        for row in row..row + run.rows {
+            for (before, source) in &mut *sources {
                 out.literal(before)?;
-                source.write(row, &mut out)?;
+                source.write(row, out)?;
             }
-            out.literal(&last)?;
-            row += 1;
+            out.literal(last)?;
         }
+        row += run.rows;
     }
-    out.finish()
+    Some(())
 }
 
 #[cfg(test)]

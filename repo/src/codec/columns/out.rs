@@ -40,30 +40,24 @@ impl Out {
         }
     }
 
-    /// The first `length` of `N` bytes, at most 24.
+    /// The first `length` of `N` bytes, at most 24. `None`: there is no room.
     #[inline]
-    pub(super) fn short<const N: usize>(&mut self, bytes: [u8; N], length: usize) -> Result<()> {
-        let Some(to) = self.bytes[self.at..].first_chunk_mut() else {
-            return Err(too_long());
-        };
-        *to = bytes;
+    pub(super) fn short<const N: usize>(&mut self, bytes: [u8; N], length: usize) -> Option<()> {
+        *self.bytes.get_mut(self.at..)?.first_chunk_mut()? = bytes;
         self.at += length;
-        Ok(())
+        Some(())
     }
 
     #[inline]
-    pub(super) fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
+    pub(super) fn bytes(&mut self, bytes: &[u8]) -> Option<()> {
         let end = self.at + bytes.len();
-        let Some(to) = self.bytes.get_mut(self.at..end) else {
-            return Err(too_long());
-        };
-        to.copy_from_slice(bytes);
+        self.bytes.get_mut(self.at..end)?.copy_from_slice(bytes);
         self.at = end;
-        Ok(())
+        Some(())
     }
 
     #[inline]
-    pub(super) fn literal(&mut self, literal: &Literal) -> Result<()> {
+    pub(super) fn literal(&mut self, literal: &Literal) -> Option<()> {
         let length = literal.bytes.len();
         if length <= SHORT {
             self.short(literal.short, length)
@@ -80,8 +74,4 @@ impl Out {
         self.bytes.truncate(self.at);
         Ok(self.bytes)
     }
-}
-
-fn too_long() -> crate::error::Error {
-    damaged("the rows are longer than the chunk")
 }

@@ -10,24 +10,23 @@ const COMPRESSED_BYTES_MIN: usize = 32;
 const STORED: u64 = 0;
 const ZSTD: u64 = 1;
 
-/// Packs streams one behind the other.
+/// Packs streams one behind the other. Its buffers serve one chunk after another.
+#[derive(Default)]
 pub(super) struct Writer {
     level: i32,
     packed: Vec<u8>,
     raw_bytes: usize,
     plane: Vec<u8>,
     numbers: Vec<u64>,
+    /// What zstd makes of a stream.
+    frame: Vec<u8>,
 }
 
 impl Writer {
-    pub(super) fn new(level: i32) -> Self {
-        Self {
-            level,
-            packed: Vec::new(),
-            raw_bytes: 0,
-            plane: Vec::new(),
-            numbers: Vec::new(),
-        }
+    pub(super) fn start(&mut self, level: i32) {
+        self.level = level;
+        self.packed.clear();
+        self.raw_bytes = 0;
     }
 
     /// Bytes of all streams before compression.
@@ -35,11 +34,11 @@ impl Writer {
         self.raw_bytes
     }
 
-    pub(super) fn into_packed(self) -> Vec<u8> {
-        self.packed
+    pub(super) fn packed(&self) -> &[u8] {
+        &self.packed
     }
 
-    /// A buffer to prepare numbers in, kept between columns.
+    /// A buffer to prepare numbers in.
     pub(super) fn take_numbers(&mut self) -> Vec<u64> {
         std::mem::take(&mut self.numbers)
     }
@@ -51,9 +50,7 @@ impl Writer {
     /// Words: there are matches to be found.
     pub(super) fn text(&mut self, bytes: &[u8]) -> Result<()> {
         self.raw_bytes += bytes.len();
-        put_stream(&mut self.packed, bytes, |bytes| {
-            zstd_frame::compress(bytes, self.level)
-        })
+        put(bytes, Some(self.level), &mut self.frame, &mut self.packed)
     }
 
     /// Numbers, of which only the frequencies tell something.
@@ -61,26 +58,31 @@ impl Writer {
         self.plane.clear();
         self.plane.extend(bytes);
         self.raw_bytes += self.plane.len();
-        put_stream(&mut self.packed, &self.plane, zstd_frame::compress_plane)
+        put(&self.plane, None, &mut self.frame, &mut self.packed)
+    }
+
+    /// Appends a stream of its own to `out`, packed as text.
+    pub(super) fn apart(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        put(bytes, Some(self.level), &mut self.frame, out)
     }
 }
 
-/// Appends one stream: how it is packed, in how many bytes, and these.
-pub(super) fn put_stream(
-    out: &mut Vec<u8>,
-    bytes: &[u8],
-    compress: impl FnOnce(&[u8]) -> Result<Vec<u8>>,
-) -> Result<()> {
+/// Appends one stream: how it is packed, in how many bytes, and these. Without a level it is a plane.
+fn put(bytes: &[u8], level: Option<i32>, frame: &mut Vec<u8>, out: &mut Vec<u8>) -> Result<()> {
+    let mut packed = bytes;
     if bytes.len() >= COMPRESSED_BYTES_MIN {
-        let packed = compress(bytes)?;
-        if packed.len() < bytes.len() {
-            put_varint(out, (packed.len() as u64) << 1 | ZSTD);
-            out.extend_from_slice(&packed);
-            return Ok(());
-        }
+        packed = match level {
+            Some(level) => zstd_frame::compress_into(bytes, level, frame)?,
+            None => zstd_frame::compress_plane(bytes, frame)?,
+        };
     }
-    put_varint(out, (bytes.len() as u64) << 1 | STORED);
-    out.extend_from_slice(bytes);
+    if packed.len() < bytes.len() {
+        put_varint(out, (packed.len() as u64) << 1 | ZSTD);
+        out.extend_from_slice(packed);
+    } else {
+        put_varint(out, (bytes.len() as u64) << 1 | STORED);
+        out.extend_from_slice(bytes);
+    }
     Ok(())
 }
 

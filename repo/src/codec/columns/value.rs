@@ -70,7 +70,7 @@ fn time_form(text: &[u8]) -> Option<(TimeForm, usize)> {
         return Some((TimeForm::Date, 0));
     };
     let (clock, rest) = rest.split_first_chunk::<8>()?;
-    parse_clock(clock)?;
+    parse_clock(*clock)?;
     let fraction = match rest {
         [b'.', rest @ ..] => rest.iter().take_while(|byte| byte.is_ascii_digit()).count(),
         _ => 0,
@@ -110,7 +110,7 @@ pub(super) fn parse_time(text: &[u8], form: TimeForm) -> Option<i64> {
         } => (joint, scale, trimmed),
     };
     let (clock, fraction) = rest.strip_prefix(&[joint])?.split_first_chunk::<8>()?;
-    let seconds = parse_date(date)? * 86_400 + parse_clock(clock)?;
+    let seconds = parse_date(date)? * 86_400 + parse_clock(*clock)?;
     let unit = 10i64.pow(u32::from(scale));
     let digits = match fraction {
         [] if trimmed || scale == 0 => return Some(seconds * unit),
