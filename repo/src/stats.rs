@@ -122,7 +122,7 @@ impl Stats {
             let count = match frame.codec {
                 CodecKind::Stored => &mut self.frames.stored,
                 CodecKind::ZstdDelta => &mut self.frames.delta,
-                CodecKind::Zstd => &mut self.frames.whole,
+                CodecKind::Zstd | CodecKind::Columns => &mut self.frames.whole,
             };
             *count += 1;
             self.payload_bytes += payload_bytes(frame);

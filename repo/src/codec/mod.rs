@@ -1,5 +1,6 @@
-//! Frame payloads: stored, zstd, or zstd against a base; each inverted and compared before it is used.
+//! Frame payloads: stored, zstd, rows as columns, or zstd against a base; each inverted and compared before it is used.
 
+mod columns;
 mod zstd_frame;
 
 use crate::error::{Error, Result};
@@ -9,6 +10,8 @@ use crate::format::CodecKind;
 pub(crate) const LEVEL: i32 = 3;
 /// Frames that save less than 1/32 are stored as they are.
 const SAVING_SHIFT: u32 = 5;
+/// Columns that take less than this part of their chunk are kept without a look at what zstd alone makes of it.
+const CLEARLY_SMALLER: usize = 2;
 
 /// A chunk in the form that a frame holds.
 #[derive(Debug)]
@@ -19,7 +22,15 @@ pub(crate) struct Encoded {
 
 /// Encodes a chunk by itself.
 pub(crate) fn encode_whole(chunk: &[u8], level: i32) -> Result<Encoded> {
+    let laid_out = match lay_out(chunk, level)? {
+        // Where rows became this small, zstd alone never came near: trying it would be most of the work.
+        Some(rows) if rows.payload.len() < chunk.len() / CLEARLY_SMALLER => return Ok(rows),
+        laid_out => laid_out,
+    };
     let payload = zstd_frame::compress(chunk, level)?;
+    if let Some(laid_out) = laid_out.filter(|laid_out| laid_out.payload.len() < payload.len()) {
+        return Ok(laid_out);
+    }
     if payload.len() + (chunk.len() >> SAVING_SHIFT) >= chunk.len() {
         return Ok(Encoded {
             codec: CodecKind::Stored,
@@ -31,6 +42,20 @@ pub(crate) fn encode_whole(chunk: &[u8], level: i32) -> Result<Encoded> {
         codec: CodecKind::Zstd,
         payload,
     })
+}
+
+/// The chunk as columns, if it looks like rows, they save something, and they make the same chunk again.
+fn lay_out(chunk: &[u8], level: i32) -> Result<Option<Encoded>> {
+    let Some(payload) = columns::encode(chunk, level)? else {
+        return Ok(None);
+    };
+    let saves = payload.len() + (chunk.len() >> SAVING_SHIFT) < chunk.len();
+    // Should the layout ever not be inverse, that costs space here and no backup.
+    let inverse = saves && columns::decode(&payload, chunk.len()).is_ok_and(|again| again == chunk);
+    Ok(inverse.then_some(Encoded {
+        codec: CodecKind::Columns,
+        payload,
+    }))
 }
 
 /// Encodes a chunk against a base.
@@ -60,6 +85,7 @@ pub(crate) fn decode(
     let chunk = match (codec, base) {
         (CodecKind::Stored, _) => payload.to_vec(),
         (CodecKind::Zstd, _) => zstd_frame::decompress(payload, raw_bytes)?,
+        (CodecKind::Columns, _) => columns::decode(payload, raw_bytes)?,
         (CodecKind::ZstdDelta, Some(base)) => {
             zstd_frame::decompress_against(payload, base, raw_bytes)?
         }

@@ -90,7 +90,7 @@ proptest! {
 
     #[test]
     fn arbitrary_payloads_never_panic(payload in vec(any::<u8>(), 0..300), raw_bytes in 0usize..10_000) {
-        for codec in [CodecKind::Stored, CodecKind::Zstd, CodecKind::ZstdDelta] {
+        for codec in [CodecKind::Stored, CodecKind::Zstd, CodecKind::ZstdDelta, CodecKind::Columns] {
             for base in [None, Some(&b"a base of some length, and then a little more of it"[..])] {
                 if let Ok(decoded) = decode(codec, &payload, base, raw_bytes) {
                     prop_assert_eq!(decoded.len(), raw_bytes);

@@ -1,9 +1,11 @@
 //! One-shot zstd frames (RFC 8878) without magic number, with contexts kept per thread.
 
 use std::cell::RefCell;
+use std::thread::LocalKey;
 
 use zstd::zstd_safe::{
-    CCtx, DCtx, DParameter, FrameFormat, SafeResult, compress_bound, get_error_name,
+    CCtx, CParameter, DCtx, DParameter, FrameFormat, ParamSwitch, SafeResult, compress_bound,
+    get_error_name,
 };
 
 use crate::error::{Error, Result};
@@ -16,9 +18,21 @@ const DICTIONARY_MAGIC: [u8; 4] = 0xEC30_A437_u32.to_le_bytes();
 /// those of level 4 do, with the same match finder.
 const LEVEL_3_REACH: usize = 256 << 10;
 
+/// Skips what has no matches as fast as zstd can; frequencies are made use of all the same.
+const PLANE_LEVEL: i32 = -20;
+
 thread_local! {
+    static PLANE_COMPRESSOR: RefCell<CCtx<'static>> = RefCell::new(for_planes());
     static COMPRESSOR: RefCell<CCtx<'static>> = RefCell::new(CCtx::create());
     static DECOMPRESSOR: RefCell<DCtx<'static>> = RefCell::new(magicless());
+}
+
+fn for_planes() -> CCtx<'static> {
+    let mut context = CCtx::create();
+    // Cannot fail on a fresh context; if they did, planes would only come out larger.
+    let _ = context.set_parameter(CParameter::CompressionLevel(PLANE_LEVEL));
+    let _ = context.set_parameter(CParameter::LiteralCompressionMode(ParamSwitch::Enable));
+    context
 }
 
 fn magicless() -> DCtx<'static> {
@@ -39,6 +53,24 @@ pub(super) fn compress(chunk: &[u8], level: i32) -> Result<Vec<u8>> {
     })
 }
 
+/// Like [`compress`], but the frame lies in a buffer that is used again.
+pub(super) fn compress_into<'o>(
+    bytes: &[u8],
+    level: i32,
+    out: &'o mut Vec<u8>,
+) -> Result<&'o [u8]> {
+    compressed_into(bytes.len(), out, &COMPRESSOR, |context, out| {
+        context.compress(out, bytes, level)
+    })
+}
+
+/// Compresses bytes of which only the frequencies tell something.
+pub(super) fn compress_plane<'o>(bytes: &[u8], out: &'o mut Vec<u8>) -> Result<&'o [u8]> {
+    compressed_into(bytes.len(), out, &PLANE_COMPRESSOR, |context, out| {
+        context.compress2(out, bytes)
+    })
+}
+
 pub(super) fn compress_against(chunk: &[u8], base: &[u8], level: i32) -> Result<Vec<u8>> {
     let level = if level == 3 && chunk.len() + base.len() > LEVEL_3_REACH {
         4
@@ -54,12 +86,23 @@ fn compressed(
     raw_bytes: usize,
     run: impl FnOnce(&mut CCtx<'static>, &mut Vec<u8>) -> SafeResult,
 ) -> Result<Vec<u8>> {
-    let mut out = Vec::with_capacity(compress_bound(raw_bytes));
-    COMPRESSOR
-        .with_borrow_mut(|context| run(context, &mut out))
+    let mut out = Vec::new();
+    Ok(compressed_into(raw_bytes, &mut out, &COMPRESSOR, run)?.to_vec())
+}
+
+fn compressed_into<'o>(
+    raw_bytes: usize,
+    out: &'o mut Vec<u8>,
+    context: &'static LocalKey<RefCell<CCtx<'static>>>,
+    run: impl FnOnce(&mut CCtx<'static>, &mut Vec<u8>) -> SafeResult,
+) -> Result<&'o [u8]> {
+    out.clear();
+    out.reserve(compress_bound(raw_bytes));
+    context
+        .with_borrow_mut(|context| run(context, out))
         .map_err(failed)?;
     match out.split_first_chunk() {
-        Some((&FRAME_MAGIC, payload)) => Ok(payload.to_vec()),
+        Some((&FRAME_MAGIC, payload)) => Ok(payload),
         _ => Err(Error::corrupt(
             "frame",
             "zstd made a frame without magic number",

@@ -22,6 +22,7 @@ pub use pack::{
 };
 pub use snapshot::{Snapshot, SnapshotStats, Writer as SnapshotWriter, escape_path, unescape_path};
 pub use varint::{Cursor, Malformed, put_varint};
+pub(crate) use varint::{put_bytes, unzigzag, zigzag};
 
 #[cfg(test)]
 mod tests;

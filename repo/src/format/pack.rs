@@ -51,12 +51,14 @@ pub enum CodecKind {
     Zstd = 1,
     /// The same, with the base's bytes as prefix.
     ZstdDelta = 2,
+    /// Rows, column by column, each column compressed with zstd.
+    Columns = 3,
 }
 
 impl CodecKind {
     /// The codec of this number.
     pub fn from_number(number: u8) -> Option<Self> {
-        [Self::Stored, Self::Zstd, Self::ZstdDelta]
+        [Self::Stored, Self::Zstd, Self::ZstdDelta, Self::Columns]
             .into_iter()
             .find(|codec| *codec as u8 == number)
     }

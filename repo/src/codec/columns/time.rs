@@ -1,0 +1,135 @@
+//! Points in time in the proleptic Gregorian calendar, as databases write them.
+
+use super::digits::{last_digits, parse_digits};
+
+/// `YYYY-MM-DD` as days since 1970-01-01. `None`: there is no such day.
+pub(super) fn parse_date(text: &[u8; 10]) -> Option<i64> {
+    if text[4] != b'-' || text[7] != b'-' {
+        return None;
+    }
+    let [y1, y2, y3, y4, _, m1, m2, _, d1, d2] = *text;
+    let all = parse_digits(&[y1, y2, y3, y4, m1, m2, d1, d2])?;
+    let (year, month, day) = (all / 10_000, all / 100 % 100, all % 100);
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let last = match month {
+        2 => 28 + i64::from(leap),
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => return None,
+    };
+    (1..=last)
+        .contains(&day)
+        .then(|| days_from_civil(year, month, day))
+}
+
+/// `hh:mm:ss` as seconds since midnight.
+pub(super) fn parse_clock(text: [u8; 8]) -> Option<i64> {
+    let [h1, h2, b':', m1, m2, b':', s1, s2] = text else {
+        return None;
+    };
+    let all = parse_digits(&[h1, h2, m1, m2, s1, s2])?;
+    let (hour, minute, second) = (all / 10_000, all / 100 % 100, all % 100);
+    (hour < 24 && minute < 60 && second < 60).then_some(hour * 3600 + minute * 60 + second)
+}
+
+/// `None`: not within the years 0 to 9999.
+pub(super) fn print_date(days: i64) -> Option<[u8; 10]> {
+    // 0000-01-01 and 9999-12-31.
+    if !(-719_528..=2_932_896).contains(&days) {
+        return None;
+    }
+    let (year, month, day) = civil_from_days(days);
+    let [y1, y2, y3, y4, m1, m2, d1, d2] =
+        last_digits((year * 10_000 + month * 100 + day) as u64, 8);
+    Some([y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2])
+}
+
+/// Seconds of a day, below 86 400.
+pub(super) fn print_clock(seconds: i64) -> [u8; 8] {
+    let all = seconds / 3600 * 10_000 + seconds / 60 % 60 * 100 + seconds % 60;
+    let [_, _, h1, h2, m1, m2, s1, s2] = last_digits(all as u64, 8);
+    [h1, h2, b':', m1, m2, b':', s1, s2]
+}
+
+/// Howard Hinnant's algorithm: years begin in March, so that the leap day is the last.
+fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
+fn civil_from_days(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let day_of_era = days.rem_euclid(146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    (year, month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::{parse_clock, parse_date, print_clock, print_date};
+
+    #[test]
+    fn every_day_of_ten_thousand_years_is_inverse() {
+        let mut before = None;
+        for days in -719_528..=2_932_896 {
+            let text = print_date(days).unwrap();
+            assert_eq!(parse_date(&text), Some(days));
+            assert!(before < Some(text));
+            before = Some(text);
+        }
+        assert_eq!(print_date(-719_528), Some(*b"0000-01-01"));
+        assert_eq!(print_date(2_932_896), Some(*b"9999-12-31"));
+        assert_eq!(parse_date(b"1970-01-01"), Some(0));
+        assert_eq!(parse_date(b"2024-02-29"), Some(19_782));
+        assert!(print_date(-719_529).is_none() && print_date(2_932_897).is_none());
+        assert!(print_date(i64::MAX).is_none() && print_date(i64::MIN).is_none());
+    }
+
+    #[test]
+    fn days_and_times_that_do_not_exist_are_text() {
+        for text in [
+            b"0000-00-00",
+            b"2023-02-29",
+            b"1900-02-29",
+            b"2024-13-01",
+            b"2024-00-10",
+            b"2024-04-31",
+            b"2024/04/30",
+            b"+024-04-30",
+        ] {
+            assert_eq!(parse_date(text), None);
+        }
+        for text in [
+            b"24:00:00",
+            b"23:60:00",
+            b"23:59:60",
+            b"23-59-59",
+            b"2a:00:00",
+        ] {
+            assert_eq!(parse_clock(*text), None);
+        }
+    }
+
+    #[test]
+    fn every_second_of_a_day_is_inverse() {
+        for seconds in 0..86_400 {
+            assert_eq!(parse_clock(print_clock(seconds)), Some(seconds));
+        }
+    }
+}
