@@ -121,7 +121,7 @@ impl Stats {
         for frame in &catalog.frames {
             let count = match frame.codec {
                 CodecKind::Stored => &mut self.frames.stored,
-                CodecKind::ZstdDelta => &mut self.frames.delta,
+                CodecKind::ZstdDelta | CodecKind::Patch => &mut self.frames.delta,
                 CodecKind::Zstd | CodecKind::Columns => &mut self.frames.whole,
             };
             *count += 1;

@@ -1,6 +1,7 @@
-//! Frame payloads: stored, zstd, rows as columns, or zstd against a base; each inverted and compared before it is used.
+//! Frame payloads: stored, zstd, rows as columns, or a delta against a base; each inverted and compared before it is used.
 
 mod columns;
+mod patch;
 mod zstd_frame;
 
 use crate::error::{Error, Result};
@@ -12,6 +13,8 @@ pub(crate) const LEVEL: i32 = 3;
 const SAVING_SHIFT: u32 = 5;
 /// Columns that take less than this part of their chunk are kept without a look at what zstd alone makes of it.
 const CLEARLY_SMALLER: usize = 2;
+/// A patch of at most this part of its chunk is kept without a look at what zstd makes of chunk and base.
+const PATCH_PART: usize = 16;
 
 /// A chunk in the form that a frame holds.
 #[derive(Debug)]
@@ -60,19 +63,28 @@ fn lay_out(chunk: &[u8], level: i32) -> Result<Option<Encoded>> {
 
 /// Encodes a chunk against a base.
 pub(crate) fn encode_delta(chunk: &[u8], base: &[u8], level: i32) -> Result<Encoded> {
-    let payload = zstd_frame::compress_against(chunk, base, level)?;
-    Ok(Encoded {
-        codec: CodecKind::ZstdDelta,
+    let patch = patch::encode(chunk, base, level)?.map(|payload| Encoded {
+        codec: CodecKind::Patch,
         payload,
+    });
+    let patch = match patch {
+        Some(patch) if patch.payload.len() <= chunk.len() / PATCH_PART => return Ok(patch),
+        other => other,
+    };
+    let payload = zstd_frame::compress_against(chunk, base, level)?;
+    Ok(match patch {
+        Some(patch) if patch.payload.len() <= payload.len() => patch,
+        _ => Encoded {
+            codec: CodecKind::ZstdDelta,
+            payload,
+        },
     })
 }
 
 /// Decodes a delta again and compares, before it may be sealed.
-pub(crate) fn verify_delta(chunk: &[u8], base: &[u8], payload: &[u8]) -> Result<()> {
-    verify(
-        chunk,
-        &zstd_frame::decompress_against(payload, base, chunk.len())?,
-    )
+pub(crate) fn verify_delta(chunk: &[u8], base: &[u8], delta: &Encoded) -> Result<()> {
+    let decoded = decode(delta.codec, &delta.payload, Some(base), chunk.len())?;
+    verify(chunk, &decoded)
 }
 
 /// The chunk of `raw_bytes` that a payload holds; `base` is given for deltas.
@@ -89,7 +101,8 @@ pub(crate) fn decode(
         (CodecKind::ZstdDelta, Some(base)) => {
             zstd_frame::decompress_against(payload, base, raw_bytes)?
         }
-        (CodecKind::ZstdDelta, None) => {
+        (CodecKind::Patch, Some(base)) => patch::apply(payload, base, raw_bytes)?,
+        (CodecKind::ZstdDelta | CodecKind::Patch, None) => {
             return Err(Error::corrupt("frame", "it is a delta without its base"));
         }
     };

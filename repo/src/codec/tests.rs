@@ -52,8 +52,8 @@ proptest! {
     fn deltas_are_inverse((old, new) in versions(), level in 1..=6i32) {
         prop_assume!(may_be_base(&old) && !new.is_empty());
         let encoded = encode_delta(&new, &old, level).unwrap();
-        prop_assert_eq!(encoded.codec, CodecKind::ZstdDelta);
-        verify_delta(&new, &old, &encoded.payload).unwrap();
+        prop_assert!(encoded.codec.is_delta());
+        verify_delta(&new, &old, &encoded).unwrap();
         let decoded = decode(encoded.codec, &encoded.payload, Some(&old), new.len()).unwrap();
         prop_assert_eq!(decoded, new);
     }
@@ -90,7 +90,7 @@ proptest! {
 
     #[test]
     fn arbitrary_payloads_never_panic(payload in vec(any::<u8>(), 0..300), raw_bytes in 0usize..10_000) {
-        for codec in [CodecKind::Stored, CodecKind::Zstd, CodecKind::ZstdDelta, CodecKind::Columns] {
+        for codec in [CodecKind::Stored, CodecKind::Zstd, CodecKind::ZstdDelta, CodecKind::Columns, CodecKind::Patch] {
             for base in [None, Some(&b"a base of some length, and then a little more of it"[..])] {
                 if let Ok(decoded) = decode(codec, &payload, base, raw_bytes) {
                     prop_assert_eq!(decoded.len(), raw_bytes);
@@ -109,10 +109,10 @@ proptest! {
 #[test]
 fn a_delta_that_is_not_its_chunk_is_caught_before_it_is_sealed() {
     let (old, new) = (vec![1; 500], vec![2; 500]);
-    let payload = encode_delta(&new, &old, 3).unwrap().payload;
-    assert!(verify_delta(&new, &old, &payload).is_ok());
-    assert!(verify_delta(&old, &old, &payload).is_err());
-    assert!(verify_delta(&new[1..], &old, &payload).is_err());
+    let delta = encode_delta(&new, &old, 3).unwrap();
+    assert!(verify_delta(&new, &old, &delta).is_ok());
+    assert!(verify_delta(&old, &old, &delta).is_err());
+    assert!(verify_delta(&new[1..], &old, &delta).is_err());
 }
 
 #[test]
@@ -120,8 +120,8 @@ fn a_delta_needs_its_base() {
     let base = noise(4000);
     // A copy: zstd leaves out the part of a base that overlaps the chunk in memory.
     let chunk = base[4..].to_vec();
-    let payload = encode_delta(&chunk, &base, 3).unwrap().payload;
-    let decode = |base| decode(CodecKind::ZstdDelta, &payload, base, chunk.len());
+    let super::Encoded { codec, payload } = encode_delta(&chunk, &base, 3).unwrap();
+    let decode = |base| decode(codec, &payload, base, chunk.len());
     assert_eq!(decode(Some(&base)).unwrap(), chunk);
     assert!(decode(None).is_err());
     assert!(decode(Some(&[])).is_err());

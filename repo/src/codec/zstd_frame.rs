@@ -77,8 +77,13 @@ pub(super) fn compress_against(chunk: &[u8], base: &[u8], level: i32) -> Result<
     } else {
         level
     };
-    compressed(chunk.len(), |context, out| {
-        context.compress_using_dict(out, chunk, base, level)
+    compress_with_prefix(chunk, base, level)
+}
+
+/// Compresses bytes as if they followed `prefix`.
+pub(super) fn compress_with_prefix(bytes: &[u8], prefix: &[u8], level: i32) -> Result<Vec<u8>> {
+    compressed(bytes.len(), |context, out| {
+        context.compress_using_dict(out, bytes, prefix, level)
     })
 }
 

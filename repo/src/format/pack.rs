@@ -49,18 +49,31 @@ pub enum CodecKind {
     Stored = 0,
     /// A zstd frame (RFC 8878) without magic number.
     Zstd = 1,
-    /// The same, with the base's bytes as prefix.
+    /// A zstd frame with the base's bytes as prefix.
     ZstdDelta = 2,
     /// Rows, column by column, each column compressed with zstd.
     Columns = 3,
+    /// Runs of the base's bytes, and the bytes between them.
+    Patch = 4,
 }
 
 impl CodecKind {
     /// The codec of this number.
     pub fn from_number(number: u8) -> Option<Self> {
-        [Self::Stored, Self::Zstd, Self::ZstdDelta, Self::Columns]
-            .into_iter()
-            .find(|codec| *codec as u8 == number)
+        [
+            Self::Stored,
+            Self::Zstd,
+            Self::ZstdDelta,
+            Self::Columns,
+            Self::Patch,
+        ]
+        .into_iter()
+        .find(|codec| *codec as u8 == number)
+    }
+
+    /// Whether frames of this codec need a base.
+    pub fn is_delta(self) -> bool {
+        matches!(self, Self::ZstdDelta | Self::Patch)
     }
 }
 
@@ -95,9 +108,10 @@ impl FrameHead {
         let mut c = Cursor::new(frame);
         let codec = CodecKind::from_number(c.byte("codec")?)
             .ok_or(Cursor::new(frame).malformed("known codec"))?;
-        let base = match codec {
-            CodecKind::ZstdDelta => Some(BaseRef(c.array("base")?)),
-            _ => None,
+        let base = if codec.is_delta() {
+            Some(BaseRef(c.array("base")?))
+        } else {
+            None
         };
         let payload = &frame[c.offset()..];
         Ok((Self { codec, base }, payload))
@@ -169,16 +183,15 @@ impl DirEntry {
         let codec = CodecKind::from_number(codec_and_flags & !FLAG_SKETCH)
             .ok_or(start.malformed("known codec and flags"))?;
         let version = c.bounded(u32::MAX as usize, "version")? as u32;
-        let (rank, base) = match codec {
-            CodecKind::ZstdDelta => {
-                let start = *c;
-                let rank = c.byte("rank")?;
-                if rank == 0 || rank > RANK_MAX {
-                    return Err(start.malformed("rank from 1 to 32"));
-                }
-                (rank, Some(BaseRef(c.array("base")?)))
+        let (rank, base) = if codec.is_delta() {
+            let start = *c;
+            let rank = c.byte("rank")?;
+            if rank == 0 || rank > RANK_MAX {
+                return Err(start.malformed("rank from 1 to 32"));
             }
-            _ => (0, None),
+            (rank, Some(BaseRef(c.array("base")?)))
+        } else {
+            (0, None)
         };
         let mut sketch = None;
         if codec_and_flags & FLAG_SKETCH != 0 {

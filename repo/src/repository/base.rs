@@ -12,7 +12,7 @@ use nightfold_chunker::{ChunkId, Sketch};
 use super::read;
 use super::unpublished::Ancestor;
 use super::write::RunWriter;
-use crate::codec;
+use crate::codec::{self, Encoded};
 use crate::error::{Error, Result};
 use crate::format::StreamKind;
 use crate::limits::{RANK_MAX, VERSIONS_PER_LINEAGE};
@@ -92,7 +92,7 @@ pub(super) struct Delta {
     pub(super) rank: u8,
     pub(super) base: ChunkId,
     pub(super) base_bytes: std::sync::Arc<[u8]>,
-    pub(super) payload: Vec<u8>,
+    pub(super) encoded: Encoded,
 }
 
 /// What encoding against a chunk came to.
@@ -134,7 +134,7 @@ impl RunWriter {
         if !codec::may_be_base(&base_bytes) {
             return Ok(Attempt::Impossible);
         }
-        let payload = codec::encode_delta(candidate.chunk, &base_bytes, self.level())?.payload;
+        let encoded = codec::encode_delta(candidate.chunk, &base_bytes, self.level())?;
         let rank = base.rank + 1;
         Ok(Attempt::Delta(Delta {
             nearest,
@@ -142,7 +142,7 @@ impl RunWriter {
             rank,
             base: base.id,
             base_bytes,
-            payload,
+            encoded,
         }))
     }
 

@@ -12,7 +12,7 @@ use super::unpublished::{Ancestor, Unpublished};
 use super::{Repository, StoredSnapshot};
 use crate::codec;
 use crate::error::Result;
-use crate::format::{BaseRef, CodecKind, Content, Snapshot, StreamKind};
+use crate::format::{BaseRef, Content, Snapshot, StreamKind};
 use crate::limits::CONTENT_IDS_MAX;
 use crate::pack::NewFrame;
 
@@ -286,7 +286,7 @@ impl RunWriter {
     fn is_typical(&self, attempt: &Attempt, chunk: &[u8]) -> bool {
         match attempt {
             Attempt::Delta(delta) => {
-                let parts = delta.payload.len() as u64 * PARTS / chunk.len() as u64;
+                let parts = delta.encoded.payload.len() as u64 * PARTS / chunk.len() as u64;
                 4 * parts <= 5 * self.typical_delta.load(Ordering::Relaxed)
             }
             Attempt::WholeDue(_) => true,
@@ -313,7 +313,7 @@ impl RunWriter {
         let other = self.encode_against(candidate, nearest)?;
         Ok(match (best, other) {
             (Attempt::Delta(a), Attempt::Delta(b)) => {
-                Attempt::Delta(if a.payload.len() <= b.payload.len() {
+                Attempt::Delta(if a.encoded.payload.len() <= b.encoded.payload.len() {
                     a
                 } else {
                     b
@@ -356,11 +356,11 @@ impl RunWriter {
     /// The whole form, where the delta does not pay: a whole frame restores faster and needs no base, so a delta
     /// must save a fifth.
     fn whole_if_better(&self, chunk: &[u8], delta: &Delta) -> Result<Option<codec::Encoded>> {
-        if delta.payload.len() <= chunk.len() / CLEARLY_SMALLER {
+        if delta.encoded.payload.len() <= chunk.len() / CLEARLY_SMALLER {
             return Ok(None);
         }
         let whole = codec::encode_whole(chunk, self.level())?;
-        let pays = delta.payload.len() < whole.payload.len() / 5 * 4;
+        let pays = delta.encoded.payload.len() < whole.payload.len() / 5 * 4;
         Ok((!pays).then_some(whole))
     }
 
@@ -372,7 +372,7 @@ impl RunWriter {
         track: Option<(&Track, usize)>,
         mut sketch: Option<Sketch>,
     ) -> Result<NewFrame> {
-        codec::verify_delta(chunk, &delta.base_bytes, &delta.payload)?;
+        codec::verify_delta(chunk, &delta.base_bytes, &delta.encoded)?;
         if let Some((track, at)) = track {
             track.settle(at, delta.nearest);
         }
@@ -383,17 +383,17 @@ impl RunWriter {
         Ok(NewFrame {
             id,
             raw_bytes: chunk.len() as u32,
-            codec: CodecKind::ZstdDelta,
+            codec: delta.encoded.codec,
             base: Some(BaseRef::from(delta.base)),
             version: delta.version,
             rank: delta.rank,
             sketch,
-            payload: delta.payload,
+            payload: delta.encoded.payload,
         })
     }
 
     fn learn(&self, delta: &Delta, chunk: &[u8]) {
-        let parts = delta.payload.len() as u64 * PARTS / chunk.len() as u64;
+        let parts = delta.encoded.payload.len() as u64 * PARTS / chunk.len() as u64;
         let before = self.typical_delta.load(Ordering::Relaxed);
         // A lost update between threads only slows the learning.
         self.typical_delta

@@ -10,7 +10,7 @@ use crate::check::{CheckOptions, CheckReport};
 use crate::codec;
 use crate::crypto::KdfCost;
 use crate::format::{
-    BaseRef, CodecKind, Content, Entry, Metadata, Node, ObjectName, Snapshot, SnapshotStats,
+    BaseRef, Content, Entry, Metadata, Node, ObjectName, Snapshot, SnapshotStats,
     SnapshotWriter, StreamKind,
 };
 use crate::pack::{NewFrame, PackBuilder};
@@ -89,12 +89,13 @@ impl Forge {
 
     /// A delta of the chunk.
     pub(crate) fn delta(&self, chunk: &[u8], base: &[u8], rank: u8) -> NewFrame {
+        let encoded = codec::encode_delta(chunk, base, 3).unwrap();
         NewFrame {
-            codec: CodecKind::ZstdDelta,
+            codec: encoded.codec,
             base: Some(BaseRef::from(self.id(base))),
             version: u32::from(rank),
             rank,
-            payload: codec::encode_delta(chunk, base, 3).unwrap().payload,
+            payload: encoded.payload,
             ..self.whole(chunk)
         }
     }

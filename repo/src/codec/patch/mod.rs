@@ -1,0 +1,111 @@
+//! A chunk as a patch of its base: what it takes over, and what it has for itself.
+//!
+//! zstd against a base has to enter the whole base into its tables and to look at every byte of the chunk. A new
+//! version of a chunk is its base with scattered edits: following both side by side finds nearly everything at a
+//! fraction of the cost, and leaves little for zstd to compress. The layout is told in `docs/format.md`, 9.1.
+
+mod apply;
+mod matcher;
+
+use std::cell::RefCell;
+
+use super::zstd_frame;
+use crate::error::Result;
+use crate::format::{put_varint, zigzag};
+use matcher::{Copy, Matcher};
+
+pub(super) use apply::apply;
+
+/// How the body of a patch is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Form {
+    /// As it is.
+    Plain = 0,
+    /// As a zstd frame.
+    Zstd = 1,
+    /// The same, with the first [`PREFIX_BYTES`] of the base as prefix.
+    ZstdPrefix = 2,
+    /// The same, with the whole base as prefix.
+    ZstdBase = 3,
+}
+
+/// Of the base, so much serves as prefix for the words and forms that new rows share with old ones.
+const PREFIX_BYTES: usize = 16 << 10;
+/// A body below this many bytes gains nothing by a prefix.
+const PREFIX_BODY_MIN: usize = 256;
+/// From here on a body is worth entering the whole base into zstd's tables.
+const BASE_BODY_MIN: usize = 4096;
+
+/// The base as far as it is prefix in this form.
+fn prefix(form: Form, base: &[u8]) -> &[u8] {
+    match form {
+        Form::Plain | Form::Zstd => &[],
+        Form::ZstdPrefix => &base[..base.len().min(PREFIX_BYTES)],
+        Form::ZstdBase => base,
+    }
+}
+
+thread_local! {
+    static MATCHER: RefCell<Matcher> = RefCell::default();
+}
+
+/// The patch that makes `chunk` of `base`; `None` if little of the base is in it.
+pub(super) fn encode(chunk: &[u8], base: &[u8], level: i32) -> Result<Option<Vec<u8>>> {
+    let body = MATCHER.with_borrow_mut(|matcher| body(chunk, matcher.copies(chunk, base)));
+    if body.len() >= chunk.len() {
+        return Ok(None);
+    }
+    let form = match body.len() {
+        BASE_BODY_MIN.. => Form::ZstdBase,
+        PREFIX_BODY_MIN.. => Form::ZstdPrefix,
+        _ => Form::Zstd,
+    };
+    // Little is left to find: the levels above 1 would spend their time on entering the base.
+    let level = if level <= super::LEVEL { 1 } else { level };
+    let frame = match form {
+        Form::Plain | Form::Zstd => zstd_frame::compress(&body, level)?,
+        _ => zstd_frame::compress_with_prefix(&body, prefix(form, base), level)?,
+    };
+    let (form, stored) = if frame.len() < body.len() {
+        (form, frame)
+    } else {
+        (Form::Plain, body.clone())
+    };
+    let mut payload = Vec::with_capacity(stored.len() + 6);
+    payload.push(form as u8);
+    if form != Form::Plain {
+        put_varint(&mut payload, body.len() as u64);
+    }
+    payload.extend_from_slice(&stored);
+    Ok(Some(payload))
+}
+
+/// Numbers of one kind together, then the bytes that the chunk has for itself.
+fn body(chunk: &[u8], copies: &[Copy]) -> Vec<u8> {
+    let mut body = Vec::with_capacity(copies.len() * 5 + 16);
+    put_varint(&mut body, copies.len() as u64);
+    for copy in copies {
+        put_varint(&mut body, copy.literal_bytes as u64);
+    }
+    let mut expected = 0;
+    for copy in copies {
+        // An edit that keeps the length leaves the place in the base where it was expected.
+        let place = copy.base_at as i64 - (expected + copy.literal_bytes as i64);
+        put_varint(&mut body, zigzag(place));
+        expected = (copy.base_at + copy.bytes) as i64;
+    }
+    for copy in copies {
+        put_varint(&mut body, copy.bytes as u64);
+    }
+    let mut at = 0;
+    for copy in copies {
+        body.extend_from_slice(&chunk[at..at + copy.literal_bytes]);
+        at += copy.literal_bytes + copy.bytes;
+    }
+    body.extend_from_slice(&chunk[at..]);
+    body
+}
+
+#[cfg(test)]
+mod tests;
