@@ -264,7 +264,7 @@ fn dump(style: &Style, rows: usize) -> Vec<u8> {
             format!("{}.{:02}", random % 900, random % 100),
             format!("2024-11-{day:02} 10:{second:02}:{second:02}"),
             format!("{:08x}-0000-4000-8000-{:012x}", random, random * 77),
-            if random % 9 == 0 {
+            if random.is_multiple_of(9) {
                 "NULL".to_string()
             } else {
                 (random % 70_000).to_string()
@@ -337,13 +337,16 @@ fn what_is_not_rows_is_left_alone() {
     }
 }
 
-/// A payload with one column that has no more to it than this, and 16 MiB to decode to.
+/// A payload with one column, and sixty-four bytes behind each field, so that the header is not longer than the
+/// chunk.
 fn one_column(column: &[u8], rows: u64, streams: &[&[u8]]) -> Vec<u8> {
     let mut header = vec![b'\n'];
     put_varint(&mut header, rows);
     header.push(1);
     header.extend_from_slice(column);
-    header.extend(b"\x01\n\x01\x00");
+    header.push(64);
+    header.extend([b'='; 64]);
+    header.extend(b"\x01\x00");
     put_varint(&mut header, rows);
     let mut payload = Vec::new();
     put_varint(&mut payload, header.len() as u64);
@@ -356,65 +359,74 @@ fn one_column(column: &[u8], rows: u64, streams: &[&[u8]]) -> Vec<u8> {
 
 #[test]
 fn what_a_payload_says_of_itself_is_bounded() {
-    let decodes = |column: &[u8], rows, streams: &[&[u8]], raw_bytes| {
-        decode(&one_column(column, rows, streams), raw_bytes).is_ok()
+    let decodes = |column: &[u8], rows: usize, streams: &[&[u8]], value_bytes: usize| {
+        let raw_bytes = value_bytes + 64 * rows;
+        decode(&one_column(column, rows as u64, streams), raw_bytes).is_ok()
     };
-    // Texts of one row each, as a proof that the helper makes sound payloads.
-    assert!(decodes(b"\x01\x00\x00\x04", 2, &[b"a\nb\n"], 4));
-    // More rows than bytes, a list that ends too early or is too long, bytes behind it.
-    assert!(!decodes(b"\x01\x00\x00\x04", 5, &[b"a\nb\n"], 4));
-    assert!(!decodes(b"\x01\x00\x00\x04", 3, &[b"a\nb\n"], 6));
-    assert!(!decodes(b"\x01\x00\x00\x04", 2, &[b"a\nb"], 4));
-    assert!(!decodes(b"\x01\x00\x00\x04", 2, &[b"a\nb\n", b""], 4));
+    // Texts: a list that ends too early or is too long, bytes behind it, and more rows than bytes.
+    assert!(decodes(b"\x01\x00\x00\x04", 2, &[b"a\nb\n"], 2));
+    assert!(!decodes(b"\x01\x00\x00\x04", 3, &[b"a\nb\n"], 3));
+    assert!(!decodes(b"\x01\x00\x00\x03", 2, &[b"a\nb"], 2));
+    assert!(!decodes(b"\x01\x00\x00\x04", 2, &[b"a\nb\n", b""], 2));
+    let many = one_column(b"\x01\x00\x00\x04", 1 << 24, &[b"a\nb\n"]);
+    assert!(decode(&many, 1000).is_err());
     // Words: the number of no entry, more entries than there are, fewer.
     assert!(decodes(
         b"\x02\x00\x00\x02\x04",
         2,
         &[b"a\nb\n", b"\x01\x00"],
-        4
+        2
     ));
     assert!(!decodes(
         b"\x02\x00\x00\x02\x04",
         2,
         &[b"a\nb\n", b"\x02\x00"],
-        4
+        2
     ));
     assert!(!decodes(
         b"\x02\x00\x00\x03\x04",
         2,
         &[b"a\nb\n", b"\x01\x00"],
-        4
+        2
     ));
     assert!(!decodes(
         b"\x02\x00\x00\x01\x04",
         2,
         &[b"a\nb\n", b"\x00\x00"],
-        4
+        2
     ));
-    // Numbers of nine bytes; a scale of ten; a day behind the year 9999; groups of 257 bytes; an unknown kind.
-    assert!(decodes(b"\x03\x00\x00\x00\x00\x00", 2, &[], 4));
-    assert!(!decodes(b"\x03\x00\x00\x00\x09\x00", 2, &[], 4));
-    assert!(!decodes(b"\x03\x00\x00\x0a\x00\x00", 1, &[], 13));
-    assert!(!decodes(
-        b"\x04\x00\x00\x00\x00\xca\x83\xe6\x02",
-        1,
-        &[],
-        11
-    ));
-    assert!(!decodes(
-        b"\x05\x00\x00\x02\xff\x02",
-        0,
-        &[&b""[..]; 257],
-        0
-    ));
-    assert!(!decodes(b"\x06\x00\x00", 2, &[], 2));
-    // More of a literal than there is, and streams longer than the chunk.
-    assert!(!decodes(b"\x00\xff\xff\xff\x07a\x00", 2, &[], 4));
+    // Numbers of nine bytes; a scale of ten.
+    assert!(decodes(b"\x03\x00\x00\x00\x00\x00", 2, &[], 2));
+    assert!(!decodes(b"\x03\x00\x00\x00\x09\x00", 2, &[], 2));
+    assert!(decodes(b"\x03\x00\x00\x09\x00\x00", 2, &[], 22));
+    assert!(!decodes(b"\x03\x00\x00\x0a\x00\x00", 2, &[], 24));
+    // Days outside of the years 0 to 9999.
+    let day = |days| {
+        let mut column = b"\x04\x00\x00\x00\x00".to_vec();
+        put_varint(&mut column, zigzag(days));
+        decodes(&column, 2, &[], 20)
+    };
+    assert!(day(2_932_896) && !day(2_932_897) && day(-719_528) && !day(-719_529));
+    // Groups of 256 and of 257 bytes, and an unknown kind.
+    let groups = |last| {
+        let planes = vec![&b"\0\0"[..]; 255 + usize::from(last)];
+        decodes(
+            &[5, 0, 0, 2, 255, last],
+            2,
+            &planes,
+            2 * (2 * planes.len() + 1),
+        )
+    };
+    assert!(groups(1) && !groups(2));
+    assert!(!decodes(b"\x06\x00\x00", 2, &[], 0));
+    // More of a prefix than there is; a stream longer than the chunk.
+    assert!(decodes(b"\x00\x01a\x00", 2, &[], 2));
+    assert!(!decodes(b"\x00\xff\xff\xff\x07a\x00", 2, &[], 2));
     assert!(!decodes(
         b"\x01\x00\x00\xff\xff\xff\x07",
         2,
         &[b"a\nb\n"],
-        4
+        2
     ));
 }
 
