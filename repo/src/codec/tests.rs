@@ -143,9 +143,10 @@ fn what_looks_like_a_trained_dictionary_is_no_base() {
 
 #[test]
 fn rows_become_columns_and_other_text_does_not() {
-    let rows: String = (0..3000)
+    let rows: Vec<String> = (0..3000)
         .map(|row| format!("{row}\t{}\tsome word {}\n", row * row % 7919, row % 13))
         .collect();
+    let rows = rows.concat();
     let encoded = encode_whole(rows.as_bytes(), 3).unwrap();
     assert_eq!(encoded.codec, CodecKind::Columns);
     let decoded = decode(encoded.codec, &encoded.payload, None, rows.len()).unwrap();
