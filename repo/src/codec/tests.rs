@@ -142,6 +142,23 @@ fn what_looks_like_a_trained_dictionary_is_no_base() {
 }
 
 #[test]
+fn rows_become_columns_and_other_text_does_not() {
+    let rows: Vec<String> = (0..3000)
+        .map(|row| format!("{row}\t{}\tsome word {}\n", row * row % 7919, row % 13))
+        .collect();
+    let rows = rows.concat();
+    let encoded = encode_whole(rows.as_bytes(), 3).unwrap();
+    assert_eq!(encoded.codec, CodecKind::Columns);
+    let decoded = decode(encoded.codec, &encoded.payload, None, rows.len()).unwrap();
+    assert_eq!(decoded, rows.as_bytes());
+    let prose = rows.replace('\t', " ");
+    assert_eq!(
+        encode_whole(prose.as_bytes(), 3).unwrap().codec,
+        CodecKind::Zstd
+    );
+}
+
+#[test]
 fn incompressible_chunks_are_stored() {
     let noise = noise(100_000);
     let encoded = encode_whole(&noise, 3).unwrap();

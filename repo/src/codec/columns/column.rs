@@ -120,7 +120,14 @@ impl Column {
                 form: TimeForm::get(c)?,
                 planes: Planes::get(c)?,
             },
-            5 => Kind::Hex(c.bytes(HEX_BYTES_MAX, "groups")?.to_vec()),
+            5 => {
+                let groups = c.bytes(HEX_BYTES_MAX, "groups")?;
+                let bytes: usize = groups.iter().map(|bytes| usize::from(*bytes)).sum();
+                if bytes > HEX_BYTES_MAX {
+                    return Err(start.malformed("groups of few bytes"));
+                }
+                Kind::Hex(groups.to_vec())
+            }
             _ => return Err(start.malformed("known kind of a column")),
         };
         Ok(Self {

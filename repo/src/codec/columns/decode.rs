@@ -192,7 +192,7 @@ impl Words {
         let bytes = streams.next(bytes)?;
         let mut ranges = Vec::new();
         let mut start = 0;
-        for end in memchr_iter(terminator, &bytes) {
+        for end in memchr_iter(terminator, &bytes).take(entries + 1) {
             ranges.push([start, end as u32]);
             start = end as u32 + 1;
         }
@@ -264,11 +264,16 @@ fn decimal(number: i64, scale: u8, unit: u64, out: &mut Out) -> Option<()> {
 #[inline]
 fn whole(value: u64, out: &mut Out) -> Option<()> {
     if value >= E8 {
-        whole(value / E8, out)?;
-        return out.short(last_digits(value % E8, 8), 8);
+        return large(value, out);
     }
     let (text, length) = print_8(value);
     out.short(text, length)
+}
+
+#[inline(never)]
+fn large(value: u64, out: &mut Out) -> Option<()> {
+    whole(value / E8, out)?;
+    out.short(last_digits(value % E8, 8), 8)
 }
 
 fn fraction(value: u64, scale: u8, out: &mut Out) -> Option<()> {

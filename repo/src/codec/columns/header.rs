@@ -1,7 +1,7 @@
 //! The header of a payload: all that is needed to write rows, but for the values.
 
 use super::column::Column;
-use super::rows::{COLUMNS_MAX, Run};
+use super::rows::{COLUMNS_MAX, RUNS_MAX, Run};
 use crate::format::{Cursor, Malformed, put_bytes, put_varint};
 use crate::limits::CHUNK_BYTES_MAX;
 
@@ -52,7 +52,7 @@ impl<'a> Header<'a> {
                 Ok((column, behind.to_vec()))
             })
             .collect::<Result<_, _>>()?;
-        let runs = c.bounded(c.remaining(), "number of runs")?;
+        let runs = c.bounded(RUNS_MAX, "number of runs")?;
         let mut runs_rows = 0;
         let mut verbatim = 0;
         let start = *c;

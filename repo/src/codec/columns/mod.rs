@@ -26,7 +26,7 @@ use dialect::Dialect;
 use encode::Encoder;
 use header::Header;
 use out::{Literal, Out};
-use rows::Rows;
+use rows::{RUNS_MAX, Rows};
 use streams::{Reader, damaged, malformed};
 
 use crate::error::Result;
@@ -68,7 +68,8 @@ impl Scratch {
     ) -> Result<Option<Vec<u8>>> {
         let rows = &mut self.rows;
         let found = rows.scan(chunk, dialect, columns).is_some();
-        if !found || rows.count() < ROWS_MIN || rows.verbatim.len() > chunk.len() / 4 {
+        let few = rows.count() < ROWS_MIN || rows.verbatim.len() > chunk.len() / 4;
+        if !found || few || rows.runs.len() > RUNS_MAX {
             return Ok(None);
         }
         let terminator = TERMINATORS.into_iter().find(|byte| {

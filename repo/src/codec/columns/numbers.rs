@@ -76,10 +76,11 @@ impl Planes {
 }
 
 /// Whether neighbours are nearer to each other than to the smallest, by the bits that it takes to say so.
+/// Every fourth tells as much as all.
 fn deltas_are_shorter(values: &[i64], min: i64) -> bool {
     let bits = |value: u64| 64 - value.leading_zeros();
     let (mut delta, mut plain) = (0, 0);
-    for pair in values.windows(2) {
+    for pair in values.windows(2).step_by(4) {
         delta += bits(zigzag(pair[1].wrapping_sub(pair[0])));
         plain += bits(pair[1].wrapping_sub(min) as u64);
     }

@@ -10,6 +10,8 @@ pub(super) const COLUMNS_MAX: usize = 1024;
 /// So many rows of another shape are passed over before a chunk counts as something else than rows.
 const STRANGE_ROWS_MAX: usize = 64;
 
+/// A chunk whose rows are interrupted more often is not laid out.
+pub(super) const RUNS_MAX: usize = 1 << 16;
 /// Rows that tell which columns hold integers.
 const PLANNING_ROWS: usize = 16;
 

@@ -47,10 +47,16 @@ impl Writer {
         self.numbers = numbers;
     }
 
-    /// Words: there are matches to be found.
+    /// Words: there are matches to be found. One level lower than whole chunks: among the words of one column that
+    /// costs 1 to 3 % of the size and saves about a tenth of the time.
     pub(super) fn text(&mut self, bytes: &[u8]) -> Result<()> {
         self.raw_bytes += bytes.len();
-        put(bytes, Some(self.level), &mut self.frame, &mut self.packed)
+        put(
+            bytes,
+            Some(text_level(self.level)),
+            &mut self.frame,
+            &mut self.packed,
+        )
     }
 
     /// Numbers, of which only the frequencies tell something.
@@ -63,8 +69,12 @@ impl Writer {
 
     /// Appends a stream of its own to `out`, packed as text.
     pub(super) fn apart(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {
-        put(bytes, Some(self.level), &mut self.frame, out)
+        put(bytes, Some(text_level(self.level)), &mut self.frame, out)
     }
+}
+
+fn text_level(level: i32) -> i32 {
+    (level - 1).max(1)
 }
 
 /// Appends one stream: how it is packed, in how many bytes, and these. Without a level it is a plane.

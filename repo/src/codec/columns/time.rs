@@ -8,11 +8,11 @@ pub(super) fn parse_date(text: &[u8; 10]) -> Option<i64> {
         return None;
     }
     let [y1, y2, y3, y4, _, m1, m2, _, d1, d2] = *text;
-    let all = parse_digits(&[y1, y2, y3, y4, m1, m2, d1, d2])?;
+    let all = parse_digits(&[y1, y2, y3, y4, m1, m2, d1, d2])? as u32;
     let (year, month, day) = (all / 10_000, all / 100 % 100, all % 100);
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let last = match month {
-        2 => 28 + i64::from(leap),
+        2 => 28 + u32::from(leap),
         4 | 6 | 9 | 11 => 30,
         1..=12 => 31,
         _ => return None,
@@ -40,7 +40,7 @@ pub(super) fn print_date(days: i64) -> Option<[u8; 10]> {
     }
     let (year, month, day) = civil_from_days(days);
     let [y1, y2, y3, y4, m1, m2, d1, d2] =
-        last_digits((year * 10_000 + month * 100 + day) as u64, 8);
+        last_digits(u64::from(year * 10_000 + month * 100 + day), 8);
     Some([y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2])
 }
 
@@ -51,20 +51,22 @@ pub(super) fn print_clock(seconds: i64) -> [u8; 8] {
     [h1, h2, b':', m1, m2, b':', s1, s2]
 }
 
+/// Days from 0000-03-01, 400 years earlier, to 1970-01-01. In between nothing is negative.
+const DAYS_BEFORE_EPOCH: i64 = 719_468 + 146_097;
+
 /// Howard Hinnant's algorithm: years begin in March, so that the leap day is the last.
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
+fn days_from_civil(year: u32, month: u32, day: u32) -> i64 {
+    let year = year + 400 - u32::from(month <= 2);
+    let (era, year_of_era) = (year / 400, year % 400);
     let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
     let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    era * 146_097 + day_of_era - 719_468
+    i64::from(era * 146_097 + day_of_era) - DAYS_BEFORE_EPOCH
 }
 
-fn civil_from_days(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
+/// Year, month and day of a day within the years 0 to 9999.
+fn civil_from_days(days: i64) -> (u32, u32, u32) {
+    let days = (days + DAYS_BEFORE_EPOCH) as u32;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
     let year_of_era =
         (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
@@ -75,8 +77,11 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     } else {
         shifted - 9
     };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    (year, month, day)
+    (
+        era * 400 + year_of_era + u32::from(month <= 2) - 400,
+        month,
+        day,
+    )
 }
 
 #[cfg(test)]
