@@ -78,7 +78,7 @@ fn sketches() {
     assert_eq!(SKETCH_VERSION, 1);
     let sketcher = Sketcher::new(&secret());
     let data = input();
-    let sketch = |from: usize, to: usize| sketcher.sketch(&data[from..to]).map(|it| it.0);
+    let sketch = |from: usize, to: usize| sketcher.sketch(&data[from..to], None).map(|it| it.0);
     assert_eq!(
         sketch(0, 1 << 18),
         Some([
