@@ -3,6 +3,7 @@
 //! ```text
 //! nightfold-benches corpus  --out CORPUS --kind all --nights 6 --size full --seed 1
 //! nightfold-benches compare --corpus CORPUS --nightfold PROGRAM --work WORK --out J --markdown M
+//! nightfold-benches index   --chunks 10M --work WORK
 //! nightfold-benches pipe    --nightfold PROGRAM --bytes 10G --work WORK
 //! ```
 //!
@@ -13,6 +14,8 @@ mod compare;
 mod corpus;
 mod figures;
 mod files;
+mod index_model;
+mod index_scale;
 mod measure;
 mod pipe;
 mod random;
@@ -27,6 +30,8 @@ enum Command {
     Corpus(corpus::Arguments),
     /// Back up, restore and check the same nights with every tool
     Compare(compare::Arguments),
+    /// Fill an index as backups would, and ask it
+    Index(index_scale::Arguments),
     /// Pipe one huge stream through nightfold and back
     Pipe(pipe::Arguments),
 }
@@ -35,6 +40,7 @@ fn main() -> anyhow::Result<()> {
     match <Command as clap::Parser>::parse() {
         Command::Corpus(arguments) => corpus::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
+        Command::Index(arguments) => index_scale::run(&arguments),
         Command::Pipe(arguments) => pipe::run(&arguments),
     }
 }

@@ -127,7 +127,7 @@ fn print(action: &str, bytes: u64, cost: &Cost) {
 }
 
 /// `10G`, `256M`, `4K` or plain bytes.
-fn parse_bytes(text: &str) -> Result<u64> {
+pub fn parse_bytes(text: &str) -> Result<u64> {
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     let unit: u64 = match &text[digits.len()..] {
         "" => 1,

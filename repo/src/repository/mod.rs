@@ -20,6 +20,8 @@ pub use index_handle::IndexReport;
 pub use init::InitOptions;
 pub use keys::KeyInfo;
 pub use read::ContentReader;
+#[cfg(feature = "internals")]
+pub(crate) use read::chain;
 pub use snapshots::{StoredSnapshot, WriterState};
 pub use write::{Batch, ChunkInput, RunTotals, RunWriter, Track, WriteOptions};
 

@@ -311,7 +311,7 @@ fn pack_name(index: &Index, number: i64) -> Result<(ObjectName, u32)> {
 }
 
 /// The frames of a chain, from the chunk's own down to a whole one.
-fn chain(index: &Index, id: ChunkId) -> Result<Vec<FrameRow>> {
+pub(crate) fn chain(index: &Index, id: ChunkId) -> Result<Vec<FrameRow>> {
     let mut rows = index.frames(id)?;
     let mut chain = Vec::new();
     loop {

@@ -1,0 +1,195 @@
+//! The local index at scale: filled with packs' directories through the code that backups use, then asked.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use nightfold_repo::internals::BareIndex;
+
+use crate::index_model::Model;
+
+/// Packs entered one by one, as a backup does, to see what an insert costs at this size.
+const NIGHT_PACKS: u64 = 100;
+
+/// Options of `index`.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Number of chunks; K, M and G are powers of 1000
+    #[arg(long, default_value = "1M", value_parser = crate::pipe::parse_bytes)]
+    chunks: u64,
+    /// Frames of one pack
+    #[arg(long, default_value_t = 1000)]
+    pack: u64,
+    /// Folder for the index, on the disk to measure
+    #[arg(long)]
+    work: PathBuf,
+    /// Threads that ask
+    #[arg(long, default_value_t = 2)]
+    threads: u64,
+    /// Seconds for each question
+    #[arg(long, default_value_t = 2.0)]
+    seconds: f64,
+    /// Only fill it, and keep it
+    #[arg(long)]
+    fill: bool,
+    /// Only ask one that was filled and kept
+    #[arg(long, conflicts_with = "fill")]
+    ask: bool,
+}
+
+/// Fills, asks, and removes the index.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let model = Model::new(arguments.chunks, arguments.pack);
+    fs::create_dir_all(&arguments.work)?;
+    let folder = arguments.work.join(format!("index-{}", arguments.chunks));
+    if !arguments.ask {
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder)?;
+        fill(arguments, &model, &folder)?;
+    }
+    if !arguments.fill {
+        ask(arguments, &model, &folder)?;
+        fs::remove_dir_all(&folder)?;
+    }
+    Ok(())
+}
+
+fn fill(arguments: &Arguments, model: &Model, folder: &std::path::Path) -> Result<()> {
+    let start = Instant::now();
+    let index = BareIndex::open(&folder.join("index.sqlite"))?;
+    let mut told = 1;
+    for pack in 0..model.packs() {
+        index.insert(vec![model.pack(pack)])?;
+        if (pack + 1) * 10 >= told * model.packs() {
+            let frames = (pack + 1) * arguments.pack;
+            let seconds = start.elapsed().as_secs_f64();
+            println!("filled {frames} after {seconds:.1} s");
+            told += 1;
+        }
+    }
+    drop(index);
+    let seconds = start.elapsed().as_secs_f64();
+    let bytes = crate::files::tree_bytes(folder)?;
+    println!(
+        "fill: {seconds:.1} s, {:.0} chunks/s, {:.1} MB, {:.1} bytes a chunk, peak memory {} MB",
+        model.chunks() as f64 / seconds,
+        bytes as f64 / 1e6,
+        bytes as f64 / model.chunks() as f64,
+        memory("VmHWM")?
+    );
+    Ok(())
+}
+
+fn ask(arguments: &Arguments, model: &Model, folder: &std::path::Path) -> Result<()> {
+    let start = Instant::now();
+    let index = BareIndex::open(&folder.join("index.sqlite"))?;
+    println!("open: {:.1} ms", start.elapsed().as_secs_f64() * 1e3);
+    let questions: [(&str, &(dyn Fn(u64) -> Result<bool> + Sync)); 8] = [
+        ("holds, present", &|n| {
+            Ok(index.holds(model.id(n % model.chunks()))?)
+        }),
+        ("holds, absent", &|n| {
+            Ok(!index.holds(model.id(n | 1 << 62))?)
+        }),
+        ("frames, present", &|n| {
+            Ok(index.frames(model.id(n % model.chunks()))? == 1)
+        }),
+        ("frames, absent", &|n| {
+            Ok(index.frames(model.id(n | 1 << 62))? == 0)
+        }),
+        ("chain of a delta", &|n| {
+            Ok(index.chain(model.id(model.random_delta(n)))? > 1)
+        }),
+        ("chain, 1000 neighbours", &|n| {
+            let first = n % model.chunks().saturating_sub(1000).max(1);
+            for at in first..(first + 1000).min(model.chunks()) {
+                index.chain(model.id(at))?;
+            }
+            Ok(true)
+        }),
+        ("similar, present", &|n| {
+            let at = model.random_delta(n);
+            Ok(!index.similar(&model.sketch_of(at))?.is_empty())
+        }),
+        ("similar, absent", &|n| {
+            index.similar(&model.foreign_sketch(n))?;
+            Ok(true)
+        }),
+    ];
+    for (name, question) in questions {
+        // Once to warm up, once to measure.
+        measure(arguments, question, arguments.seconds / 4.0)?;
+        let (count, seconds) = measure(arguments, question, arguments.seconds)?;
+        let rate = count as f64 / seconds;
+        let micros = seconds * 1e6 * arguments.threads as f64 / count as f64;
+        println!("{name:24} {rate:>10.0}/s {micros:>9.2} us a thread");
+    }
+    println!(
+        "memory: {} MB, of these {} MB our own; peak {} MB",
+        memory("VmRSS")?,
+        memory("RssAnon")?,
+        memory("VmHWM")?
+    );
+    let start = Instant::now();
+    for night in 0..NIGHT_PACKS {
+        index.insert(vec![model.new_pack(night)])?;
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    println!(
+        "{NIGHT_PACKS} new packs of {} frames: {:.1} ms a pack, {:.2} us a frame",
+        arguments.pack,
+        seconds * 1e3 / NIGHT_PACKS as f64,
+        seconds * 1e6 / (NIGHT_PACKS * arguments.pack) as f64
+    );
+    Ok(())
+}
+
+/// How often, and in how many seconds, all threads asked; a wrong answer is an error.
+fn measure(
+    arguments: &Arguments,
+    question: &(dyn Fn(u64) -> Result<bool> + Sync),
+    seconds: f64,
+) -> Result<(u64, f64)> {
+    let asked = AtomicU64::new(0);
+    let start = Instant::now();
+    let end = start + Duration::from_secs_f64(seconds);
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..arguments.threads)
+            .map(|thread| {
+                let asked = &asked;
+                scope.spawn(move || -> Result<()> {
+                    let mut random = crate::index_model::mix(thread + 77);
+                    let mut count = 0;
+                    while count % 64 != 0 || Instant::now() < end {
+                        random = crate::index_model::mix(random);
+                        ensure!(question(random >> 2)?, "a wrong answer");
+                        count += 1;
+                        if count % 64 == 0 || Instant::now() >= end {
+                            asked.fetch_add(count, Ordering::Relaxed);
+                            count = 0;
+                            if Instant::now() >= end {
+                                break;
+                            }
+                        }
+                    }
+                    Ok(())
+                })
+            })
+            .collect();
+        for thread in threads {
+            thread.join().map_err(|_| anyhow::anyhow!("a thread panicked"))??;
+        }
+        Ok::<_, anyhow::Error>(())
+    })?;
+    Ok((asked.into_inner(), start.elapsed().as_secs_f64()))
+}
+
+/// A line of this process's status, in MB.
+fn memory(name: &str) -> Result<u64> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    let kib = line.and_then(|line| line.split_whitespace().nth(1));
+    Ok(kib.unwrap_or("0").parse::<u64>()? / 1000)
+}
