@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use nightfold_repo::internals::BareIndex;
 
-use crate::index_model::Model;
+use crate::index_model::{Model, mix};
 
 /// Packs entered one by one, as a backup does, to see what an insert costs at this size.
 const NIGHT_PACKS: u64 = 100;
@@ -60,15 +60,17 @@ fn fill(arguments: &Arguments, model: &Model, folder: &std::path::Path) -> Resul
     let start = Instant::now();
     let index = BareIndex::open(&folder.join("index.sqlite"))?;
     let mut told = 1;
-    for pack in 0..model.packs() {
-        index.insert(vec![model.pack(pack)])?;
+    index.fill((0..model.packs()).map(|pack| {
         if (pack + 1) * 10 >= told * model.packs() {
             let frames = (pack + 1) * arguments.pack;
             let seconds = start.elapsed().as_secs_f64();
-            println!("filled {frames} after {seconds:.1} s");
+            println!("read the directories of {frames} chunks after {seconds:.1} s");
             told += 1;
         }
-    }
+        model.pack(pack)
+    }))?;
+    println!("filled after {:.1} s", start.elapsed().as_secs_f64());
+    ensure!(index.mark_broken()? == 0, "a delta without its base");
     drop(index);
     let seconds = start.elapsed().as_secs_f64();
     let bytes = crate::files::tree_bytes(folder)?;
@@ -86,12 +88,22 @@ fn ask(arguments: &Arguments, model: &Model, folder: &std::path::Path) -> Result
     let start = Instant::now();
     let index = BareIndex::open(&folder.join("index.sqlite"))?;
     println!("open: {:.1} ms", start.elapsed().as_secs_f64() * 1e3);
-    let questions: [(&str, &(dyn Fn(u64) -> Result<bool> + Sync)); 8] = [
+    let questions: [(&str, &(dyn Fn(u64) -> Result<bool> + Sync)); 10] = [
         ("holds, present", &|n| {
             Ok(index.holds(model.id(n % model.chunks()))?)
         }),
         ("holds, absent", &|n| {
             Ok(!index.holds(model.id(n | 1 << 62))?)
+        }),
+        ("100 at once, present", &|n| {
+            let ids: Vec<_> = (0..100)
+                .map(|at| model.id(mix(n + at) % model.chunks()))
+                .collect();
+            Ok(index.holds_each(&ids)?.iter().all(|held| *held))
+        }),
+        ("100 at once, absent", &|n| {
+            let ids: Vec<_> = (0..100).map(|at| model.id(mix(n + at) | 1 << 62)).collect();
+            Ok(!index.holds_each(&ids)?.iter().any(|held| *held))
         }),
         ("frames, present", &|n| {
             Ok(index.frames(model.id(n % model.chunks()))? == 1)
@@ -134,7 +146,8 @@ fn ask(arguments: &Arguments, model: &Model, folder: &std::path::Path) -> Result
     );
     let start = Instant::now();
     for night in 0..NIGHT_PACKS {
-        index.insert(vec![model.new_pack(night)])?;
+        let (id, directory) = model.new_pack(night);
+        index.insert(id, directory)?;
     }
     let seconds = start.elapsed().as_secs_f64();
     println!(
@@ -160,10 +173,10 @@ fn measure(
             .map(|thread| {
                 let asked = &asked;
                 scope.spawn(move || -> Result<()> {
-                    let mut random = crate::index_model::mix(thread + 77);
+                    let mut random = mix(thread + 77);
                     let mut count = 0;
                     while count % 64 != 0 || Instant::now() < end {
-                        random = crate::index_model::mix(random);
+                        random = mix(random);
                         ensure!(question(random >> 2)?, "a wrong answer");
                         count += 1;
                         if count % 64 == 0 || Instant::now() >= end {
@@ -179,7 +192,9 @@ fn measure(
             })
             .collect();
         for thread in threads {
-            thread.join().map_err(|_| anyhow::anyhow!("a thread panicked"))??;
+            thread
+                .join()
+                .map_err(|_| anyhow::anyhow!("a thread panicked"))??;
         }
         Ok::<_, anyhow::Error>(())
     })?;

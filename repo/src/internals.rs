@@ -18,15 +18,34 @@ impl BareIndex {
         Index::open(path, "bench").map(Self)
     }
 
-    /// Enters packs as a backup does.
-    pub fn insert(&self, packs: Vec<(ObjectId, Directory)>) -> Result<()> {
-        let packs: Vec<_> = packs.into_iter().map(indexed).collect();
-        self.0.insert(&packs).map(drop)
+    /// Fills an empty index with packs, as catching up with a repository does.
+    pub fn fill(&self, packs: impl Iterator<Item = (ObjectId, Directory)>) -> Result<()> {
+        let mut packs = packs.map(indexed).peekable();
+        let batches = std::iter::from_fn(|| {
+            packs.peek()?;
+            Some(Ok(packs.by_ref().take(64).collect()))
+        });
+        self.0.fill(batches)
+    }
+
+    /// Looks for deltas without a base, as catching up does.
+    pub fn mark_broken(&self) -> Result<u64> {
+        self.0.mark_broken()
+    }
+
+    /// Enters a pack as a backup does.
+    pub fn insert(&self, id: ObjectId, directory: Directory) -> Result<()> {
+        self.0.insert_sound(&[indexed((id, directory))])
     }
 
     /// Whether a usable frame holds the chunk.
     pub fn holds(&self, id: ChunkId) -> Result<bool> {
         self.0.holds(id)
+    }
+
+    /// Which of the chunks are held.
+    pub fn holds_each(&self, ids: &[ChunkId]) -> Result<Vec<bool>> {
+        self.0.holds_each(ids)
     }
 
     /// Number of usable frames of the chunk.
