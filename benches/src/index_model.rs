@@ -64,6 +64,17 @@ impl Model {
         self.whole + random % (self.chunks - self.whole).max(1)
     }
 
+    /// A chunk of a night of deltas, of which the first is 1.
+    #[allow(dead_code, reason = "a bench asks")]
+    pub fn delta_of(&self, night: u64, at: u64) -> u64 {
+        self.whole + (night - 1) * self.changing + at
+    }
+
+    #[allow(dead_code, reason = "a bench asks")]
+    pub fn deltas_a_night(&self) -> u64 {
+        self.changing
+    }
+
     pub fn foreign_sketch(&self, random: u64) -> Sketch {
         self.sketch(1 << 41 | random >> 20, 0)
     }

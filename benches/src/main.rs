@@ -4,6 +4,7 @@
 //! nightfold-benches corpus  --out CORPUS --kind all --nights 6 --size full --seed 1
 //! nightfold-benches compare --corpus CORPUS --nightfold PROGRAM --work WORK --out J --markdown M
 //! nightfold-benches index   --chunks 10M --work WORK
+//! nightfold-benches snapshots --count 10000 --work WORK
 //! nightfold-benches pipe    --nightfold PROGRAM --bytes 10G --work WORK
 //! ```
 //!
@@ -20,6 +21,7 @@ mod measure;
 mod pipe;
 mod random;
 mod report;
+mod snapshot_scale;
 mod stream;
 mod tool;
 
@@ -32,6 +34,8 @@ enum Command {
     Compare(compare::Arguments),
     /// Fill an index as backups would, and ask it
     Index(index_scale::Arguments),
+    /// Make a repository of many snapshots, and list them
+    Snapshots(snapshot_scale::Arguments),
     /// Pipe one huge stream through nightfold and back
     Pipe(pipe::Arguments),
 }
@@ -41,6 +45,7 @@ fn main() -> anyhow::Result<()> {
         Command::Corpus(arguments) => corpus::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Index(arguments) => index_scale::run(&arguments),
+        Command::Snapshots(arguments) => snapshot_scale::run(&arguments),
         Command::Pipe(arguments) => pipe::run(&arguments),
     }
 }

@@ -4,10 +4,12 @@ use std::path::Path;
 
 use nightfold_chunker::{ChunkId, Sketch};
 
-use crate::error::Result;
-use crate::format::{Directory, ObjectId};
+use crate::codec;
+use crate::crypto::{Keys, ObjectSeal, Role, Vault, random};
+use crate::error::{Error, Result};
+use crate::format::{CodecKind, Directory, Encryption, Kind, ObjectId, ObjectName, Snapshot};
 use crate::index::{Index, IndexedPack};
-use crate::repository::chain;
+use crate::repository::{Repository, chain};
 
 /// The local index by itself.
 pub struct BareIndex(Index);
@@ -72,4 +74,88 @@ fn indexed((id, directory): (ObjectId, Directory)) -> (IndexedPack, Directory) {
         bytes: directory.frames_end(),
     };
     (pack, directory)
+}
+
+/// A snapshot as the object that a backup would put.
+pub fn seal_snapshot(
+    repository: &Repository,
+    snapshot: &Snapshot,
+) -> Result<(ObjectName, Vec<u8>)> {
+    repository.seal_snapshot(snapshot)
+}
+
+/// Level of compression unless told otherwise.
+pub const LEVEL: i32 = codec::LEVEL;
+
+/// A chunk in the form that a frame holds.
+pub struct Payload {
+    /// How it is encoded.
+    pub codec: CodecKind,
+    /// The payload of the frame.
+    pub bytes: Vec<u8>,
+}
+
+/// Encodes a chunk by itself, verified as in a backup.
+pub fn encode_whole(chunk: &[u8], level: i32) -> Result<Payload> {
+    codec::encode_whole(chunk, level).map(Payload::from)
+}
+
+/// Encodes a chunk against a base, verified as in a backup.
+pub fn encode_delta(chunk: &[u8], base: &[u8], level: i32) -> Result<Payload> {
+    let encoded = codec::encode_delta(chunk, base, level)?;
+    codec::verify_delta(chunk, base, &encoded.payload)?;
+    Ok(encoded.into())
+}
+
+/// Decodes a chain from its whole frame on; every chunk of it has `raw_bytes`.
+pub fn decode_chain(chain: &[Payload], raw_bytes: &[usize]) -> Result<Vec<u8>> {
+    let mut chunk = None;
+    for (payload, raw_bytes) in chain.iter().zip(raw_bytes) {
+        let base = chunk.as_deref();
+        chunk = Some(codec::decode(
+            payload.codec,
+            &payload.bytes,
+            base,
+            *raw_bytes,
+        )?);
+    }
+    Ok(chunk.unwrap_or_default())
+}
+
+impl From<codec::Encoded> for Payload {
+    fn from(encoded: codec::Encoded) -> Self {
+        Self {
+            codec: encoded.codec,
+            bytes: encoded.payload,
+        }
+    }
+}
+
+/// Seals frames of a pack under keys of its own.
+pub struct BareSeal(ObjectSeal);
+
+impl BareSeal {
+    /// AES-256-GCM under a new key.
+    pub fn new() -> Result<Self> {
+        let vault = Vault {
+            keys: Keys::draw()?,
+            repository: [0; 16],
+            encryption: Encryption::Aes256Gcm,
+        };
+        let header = vault.new_header(ObjectName::new(Kind::Pack, ObjectId(random()?)))?;
+        vault.seal_of(&header).map(Self)
+    }
+
+    /// Seals a frame in place.
+    pub fn seal(&self, ordinal: u64, frame: &mut Vec<u8>) -> Result<()> {
+        self.0.seal(Role::Frame, ordinal, frame)
+    }
+
+    /// Opens a frame in place; its length.
+    pub fn open(&self, ordinal: u64, frame: &mut [u8]) -> Result<usize> {
+        let opened = self.0.open(Role::Frame, ordinal, frame);
+        opened
+            .map(<[u8]>::len)
+            .ok_or_else(|| Error::corrupt("frame", "its seal does not fit"))
+    }
 }

@@ -7,21 +7,24 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rayon::slice::ParallelSliceMut as _;
+use rayon::prelude::*;
 use rusqlite::{Connection, ErrorCode, params};
 
 use super::insert::{Finders, append, insert_ids};
-use super::lookup::set_meta;
+use super::lookup::{meta, set_meta};
 use super::row::IdRow;
 use super::sketches::{self, FeatureEntry};
 use super::{Index, IndexedPack, schema};
 use crate::error::Result;
 use crate::format::Directory;
 
-/// Partitions of ids, by their first byte, and of features, by position and first bits of the value.
+/// Partitions of ids and bases, by their first byte, and of features, by position and first bits of the value.
 const PARTITIONS: usize = 256;
+const IDS: usize = 0;
+const BASES: usize = PARTITIONS;
+const FEATURES: usize = 2 * PARTITIONS;
 /// A partition's bytes in memory before they go to the file.
-const BUFFER_BYTES: usize = 32 << 10;
+const BUFFER_BYTES: usize = 24 << 10;
 const ID_BYTES: usize = 8 + 6 + 1;
 const FEATURE_BYTES: usize = 5 + 6;
 
@@ -76,27 +79,33 @@ fn begin(connection: &Connection) -> rusqlite::Result<bool> {
 }
 
 fn finish(connection: &Connection, staged: &mut Staged) -> rusqlite::Result<()> {
+    let mut sound = true;
     for partition in 0..PARTITIONS {
-        let mut rows: Vec<_> = staged
-            .take(partition)?
-            .chunks_exact(ID_BYTES)
-            .map(decode_id)
-            .collect();
+        let mut rows = staged.rows(IDS + partition, decode_id)?;
         rows.par_sort_unstable();
         insert_ids(connection, &rows)?;
+        let deltas: Vec<IdRow> = staged.rows(BASES + partition, decode_id)?;
+        sound &= deltas.par_iter().all(|delta| has_base(&rows, delta));
     }
-    for partition in PARTITIONS..2 * PARTITIONS {
-        let mut entries: Vec<_> = staged
-            .take(partition)?
-            .chunks_exact(FEATURE_BYTES)
-            .map(decode_feature)
-            .collect();
+    for partition in 0..PARTITIONS {
+        let mut entries = staged.rows(FEATURES + partition, decode_feature)?;
         entries.par_sort_unstable();
         sketches::insert(connection, &entries)?;
+    }
+    if sound {
+        // Otherwise what lacks a base is looked for later, frame by frame.
+        set_meta(connection, "checked", meta(connection, "next")?)?;
     }
     connection.execute_batch("COMMIT")?;
     set_meta(connection, "unfinished", 0)?;
     schema::keep_journal(connection)
+}
+
+/// Whether a row of the delta's base ranks lower; `rows` are all of its partition, sorted.
+fn has_base(rows: &[IdRow], delta: &IdRow) -> bool {
+    let first = rows.partition_point(|row| row.key < delta.key);
+    let alike = rows[first..].iter().take_while(|row| row.key == delta.key);
+    alike.into_iter().any(|row| row.rank < delta.rank)
 }
 
 /// Rows dealt into partitions, in memory and, when that fills, in a file of their own.
@@ -111,25 +120,27 @@ impl Staged {
         Self {
             path: super::beside(index, super::STAGED_SUFFIX),
             file: None,
-            buffers: vec![Vec::new(); 2 * PARTITIONS],
+            buffers: vec![Vec::new(); 3 * PARTITIONS],
         }
     }
 
     fn put(&mut self, finders: &Finders) -> rusqlite::Result<()> {
         for row in &finders.ids {
-            // Keys are sorted as signed integers.
-            let partition = (row.key as u64 ^ 1 << 63) >> 56;
-            self.push(partition as usize, &encode_id(row))?;
+            self.push(IDS + partition_of(row.key), &encode_id(row))?;
+        }
+        for delta in &finders.bases {
+            self.push(BASES + partition_of(delta.key), &encode_id(delta))?;
         }
         for entry in &finders.features {
             let partition = entry.feature >> 27 & 0xff;
-            self.push(PARTITIONS + partition as usize, &encode_feature(entry))?;
+            self.push(FEATURES + partition as usize, &encode_feature(entry))?;
         }
         Ok(())
     }
 
     fn push(&mut self, partition: usize, bytes: &[u8]) -> rusqlite::Result<()> {
         let buffer = &mut self.buffers[partition];
+        // Whole rows: pieces of a partition are decoded one by one.
         buffer.extend_from_slice(bytes);
         if buffer.len() < BUFFER_BYTES {
             return Ok(());
@@ -144,20 +155,30 @@ impl Staged {
         Ok(())
     }
 
-    /// All bytes of a partition.
-    fn take(&mut self, partition: usize) -> rusqlite::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
+    /// All rows of a partition, which is empty then.
+    fn rows<const N: usize, T>(
+        &mut self,
+        partition: usize,
+        decode: impl Fn(&[u8; N]) -> T,
+    ) -> rusqlite::Result<Vec<T>> {
+        let mut decoded = Vec::new();
+        let mut add = |bytes: &[u8]| decoded.extend(bytes.as_chunks::<N>().0.iter().map(&decode));
         if let Some(file) = &self.file {
             let mut statement =
                 file.prepare_cached("SELECT bytes FROM staged WHERE partition = ?1")?;
             let mut rows = statement.query([partition as i64])?;
             while let Some(row) = rows.next()? {
-                bytes.extend_from_slice(row.get_ref(0)?.as_blob()?);
+                add(row.get_ref(0)?.as_blob()?);
             }
         }
-        bytes.append(&mut self.buffers[partition]);
-        Ok(bytes)
+        add(&std::mem::take(&mut self.buffers[partition]));
+        Ok(decoded)
     }
+}
+
+/// Keys are sorted as signed integers.
+fn partition_of(key: i64) -> usize {
+    ((key as u64 ^ 1 << 63) >> 56) as usize
 }
 
 impl Drop for Staged {
@@ -178,7 +199,7 @@ fn encode_id(row: &IdRow) -> [u8; ID_BYTES] {
     bytes
 }
 
-fn decode_id(bytes: &[u8]) -> IdRow {
+fn decode_id(bytes: &[u8; ID_BYTES]) -> IdRow {
     IdRow {
         key: little_endian(&bytes[..8]),
         number: little_endian(&bytes[8..14]),
@@ -195,7 +216,7 @@ fn encode_feature(entry: &FeatureEntry) -> [u8; FEATURE_BYTES] {
     bytes
 }
 
-fn decode_feature(bytes: &[u8]) -> FeatureEntry {
+fn decode_feature(bytes: &[u8; FEATURE_BYTES]) -> FeatureEntry {
     let frame = little_endian(&bytes[5..]);
     FeatureEntry {
         feature: little_endian(&bytes[..5]),

@@ -6,7 +6,7 @@
 use rusqlite::{Connection, params};
 
 use super::lookup::{damaged, meta, set_meta};
-use super::row::{IdRow, StoredFrame, encode_frame, pack_guard};
+use super::row::{IdRow, StoredFrame, encode_frame, key_of_base, pack_guard};
 use super::sketches::{self, FeatureEntry, features};
 use super::{FrameRow, Index, IndexedPack};
 use crate::error::Result;
@@ -17,6 +17,8 @@ use crate::format::Directory;
 pub(super) struct Finders {
     pub(super) ids: Vec<IdRow>,
     pub(super) features: Vec<FeatureEntry>,
+    /// The base that each delta needs: any frame of this key that ranks lower.
+    pub(super) bases: Vec<IdRow>,
 }
 
 impl Index {
@@ -115,6 +117,12 @@ fn append_frames(
         };
         insert.execute(params![number, encode_frame(&stored)])?;
         finders.ids.push(IdRow::of(&stored));
+        if let Some(base) = entry.base {
+            finders.bases.push(IdRow {
+                key: key_of_base(base),
+                ..IdRow::of(&stored)
+            });
+        }
         let whole = entry.base.is_none();
         for feature in entry.sketch.iter().flat_map(features) {
             finders.features.push(FeatureEntry {

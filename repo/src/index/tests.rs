@@ -310,7 +310,7 @@ fn every_bit_of_a_frame_row_is_guarded() {
                 "UPDATE frames SET row = ?1",
                 bit / 8,
                 1 << (bit % 8),
-            )
+            );
         };
         flip();
         let asked = fixture.index.frames(id(2));
@@ -339,7 +339,7 @@ fn ids_that_begin_alike_are_told_apart() {
     other.id.0[19] ^= 1;
     fixture.insert(1, &[whole(1), delta(3, 1, 1)]);
     assert!(!fixture.index.holds(other.id).unwrap());
-    fixture.insert(2, &[other.clone()]);
+    fixture.insert(2, &[other]);
     assert_eq!(fixture.index.frames(id(1)).unwrap().len(), 1);
     assert_eq!(fixture.index.frames(other.id).unwrap()[0].id, other.id);
     // Twelve bytes of both are the same: either may be the base.
@@ -489,7 +489,7 @@ fn numbered(chunk: u32) -> DirEntry {
     entry.id = id_of(chunk);
     if chunk % 3 == 2 {
         entry.codec = CodecKind::ZstdDelta;
-        let base = if chunk % 5 == 0 {
+        let base = if chunk.is_multiple_of(5) {
             u32::MAX - chunk
         } else {
             chunk - 1

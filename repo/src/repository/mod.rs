@@ -10,8 +10,9 @@ mod snapshots;
 mod unpublished;
 mod write;
 
+use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use nightfold_chunker::{ChunkSizes, Cutter, IdKey, Sketcher};
 use zeroize::{Zeroize, Zeroizing};
@@ -60,6 +61,8 @@ pub struct Repository {
     index: IndexHandle,
     cache: PathBuf,
     notice: Notice,
+    /// Writer and sequence number of the snapshots read so far.
+    writers: Mutex<HashMap<ObjectId, (String, u64)>>,
 }
 
 impl Repository {
@@ -122,6 +125,7 @@ impl Repository {
             index,
             cache,
             notice: options.notice,
+            writers: Mutex::default(),
         })
     }
 
