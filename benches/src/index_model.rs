@@ -30,6 +30,18 @@ impl Model {
         }
     }
 
+    /// So many chunks, of which the same eighth changes in every night; a pack for each night.
+    #[allow(dead_code, reason = "a bench does not ask")]
+    pub fn nights(lineages: u64, nights: u64) -> Self {
+        let changing = (lineages / CHANGING_PART).max(1);
+        Self {
+            chunks: lineages + nights * changing,
+            pack: changing,
+            whole: lineages,
+            changing,
+        }
+    }
+
     pub fn chunks(&self) -> u64 {
         self.chunks
     }

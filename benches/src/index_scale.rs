@@ -31,6 +31,9 @@ pub struct Arguments {
     /// Seconds for each question
     #[arg(long, default_value_t = 2.0)]
     seconds: f64,
+    /// Instead: so many alike nights of `--chunks` chunks, a pack each
+    #[arg(long, conflicts_with_all = ["fill", "ask"])]
+    nights: Option<u64>,
     /// Only fill it, and keep it
     #[arg(long)]
     fill: bool,
@@ -41,6 +44,9 @@ pub struct Arguments {
 
 /// Fills, asks, and removes the index.
 pub fn run(arguments: &Arguments) -> Result<()> {
+    if let Some(nights) = arguments.nights {
+        return pass_nights(arguments, nights);
+    }
     let model = Model::new(arguments.chunks, arguments.pack);
     fs::create_dir_all(&arguments.work)?;
     let folder = arguments.work.join(format!("index-{}", arguments.chunks));
@@ -156,6 +162,42 @@ fn ask(arguments: &Arguments, model: &Model, folder: &std::path::Path) -> Result
         seconds * 1e3 / NIGHT_PACKS as f64,
         seconds * 1e6 / (NIGHT_PACKS * arguments.pack) as f64
     );
+    Ok(())
+}
+
+/// Whether night follows night without anything getting slower.
+fn pass_nights(arguments: &Arguments, nights: u64) -> Result<()> {
+    let folder = arguments.work.join("index-nights");
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder)?;
+    let path = folder.join("index.sqlite");
+    let index = BareIndex::open(&path)?;
+    let model = Model::nights(arguments.chunks, nights);
+    let (first, mut told) = (model.packs() - nights, 10);
+    for pack in 0..model.packs() {
+        let (id, directory) = model.pack(pack);
+        let frames = directory.entries.len() as f64;
+        let start = Instant::now();
+        index.insert(id, directory)?;
+        let entered = start.elapsed().as_secs_f64() * 1e6 / frames;
+        if pack + 1 != first + told {
+            continue;
+        }
+        let asked = told * model.deltas_a_night() + arguments.chunks;
+        let question = |n: u64| {
+            let newest = asked - 1 - n % model.deltas_a_night();
+            let found = index.similar(&model.sketch_of(newest))?;
+            Ok(!found.is_empty())
+        };
+        let (count, seconds) = measure(arguments, &question, arguments.seconds)?;
+        let micros = seconds * 1e6 * arguments.threads as f64 / count as f64;
+        let bytes = crate::files::tree_bytes(&folder)? as f64 / 1e6;
+        println!(
+            "after {told} nights: insert {entered:.1} us a frame, similar {micros:.1} us, {bytes:.1} MB"
+        );
+        told *= 10;
+    }
+    fs::remove_dir_all(&folder)?;
     Ok(())
 }
 

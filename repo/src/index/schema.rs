@@ -12,9 +12,12 @@ use crate::error::{Error, Result};
 const SCHEMA_VERSION: i64 = 3;
 /// How long a writer waits for another process.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(120);
-/// Memory of a connection for pages: for questions, for entering packs, and for filling an empty index.
-const READ_CACHE_KIB: i64 = 8 << 10;
-const WRITE_CACHE_KIB: i64 = 16 << 10;
+/// Memory for pages of all connections for questions together, of which there is about one for each core; of one of
+/// them at least and at most. A hundred million chunks have 40 MB of inner pages. Small indexes never take it.
+const READ_CACHES_KIB: i64 = 128 << 10;
+const READ_CACHE_KIB: std::ops::RangeInclusive<i64> = (8 << 10)..=(48 << 10);
+/// The same of the connection that enters packs, and while it fills an empty index.
+const WRITE_CACHE_KIB: i64 = 32 << 10;
 pub(super) const FILL_CACHE_KIB: i64 = 64 << 10;
 /// Pages of the journal before they are moved to their places: packs that follow one another share pages.
 const JOURNAL_PAGES: i64 = 8 << 10;
@@ -117,7 +120,9 @@ fn settings(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(32);
     // Otherwise statements may be planned anew for every value they are given.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    connection.pragma_update(None, "cache_size", -READ_CACHE_KIB)?;
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as i64);
+    let cache = (READ_CACHES_KIB / cores).clamp(*READ_CACHE_KIB.start(), *READ_CACHE_KIB.end());
+    connection.pragma_update(None, "cache_size", -cache)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "cell_size_check", true)
 }

@@ -7,11 +7,12 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::lookup::{frame_at, usable};
 
-/// Whole frames kept for one feature, and deltas as well: a thousand alike nights cost no more than ten. Whole
-/// frames count apart, so that the versions of one lineage do not push the others out.
-const KEPT_OF_A_KIND: usize = 4;
-/// Candidates of a sketch that are worth a look: the likeliest.
-const CANDIDATES_MAX: usize = 8;
+/// Frames kept for one feature: a thousand alike nights cost no more than ten.
+const KEPT_MAX: usize = 8;
+/// Of these, deltas: the versions of one lineage must not push the whole frames of others out.
+const DELTAS_KEPT_MAX: usize = 4;
+/// Candidates of a sketch that are looked up: the likeliest.
+const CANDIDATES_MAX: usize = 3;
 /// A frame in a feature's list: its number and, in the lowest bit, whether it is whole. Little endian.
 const ENTRY_BYTES: usize = 5;
 
@@ -60,14 +61,21 @@ pub(super) fn insert(connection: &Connection, entries: &[FeatureEntry]) -> rusql
     Ok(())
 }
 
-/// The newest of each kind, in their order. Bytes that are no entry are dropped.
+/// The newest deltas, and the newest whole frames in what room is left, in their order. Bytes that are no entry
+/// are dropped.
 fn kept(list: &[u8]) -> Vec<u8> {
-    let mut left = [KEPT_OF_A_KIND; 2];
-    let mut newest: Vec<&[u8]> = list
-        .chunks_exact(ENTRY_BYTES)
-        .rev()
+    let entries = || list.chunks_exact(ENTRY_BYTES).rev();
+    let is_whole = |entry: &&[u8]| entry[0] & 1 == 1;
+    let deltas = entries().filter(|entry| !is_whole(entry)).count();
+    let mut deltas_left = deltas.min(DELTAS_KEPT_MAX);
+    let mut whole_left = KEPT_MAX - deltas_left;
+    let mut newest: Vec<&[u8]> = entries()
         .filter(|entry| {
-            let left = &mut left[usize::from(entry[0] & 1)];
+            let left = if is_whole(entry) {
+                &mut whole_left
+            } else {
+                &mut deltas_left
+            };
             let keep = *left > 0;
             *left = left.saturating_sub(1);
             keep

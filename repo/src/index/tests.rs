@@ -463,6 +463,55 @@ fn base_frames(index: &Index, base: BaseRef) -> Vec<super::FrameRow> {
     index.session().unwrap().base_frames(base).unwrap()
 }
 
+#[test]
+fn the_deltas_of_one_lineage_do_not_push_others_out() {
+    let fixture = fixture();
+    let features = [1, 2, 3, 4, 5, 6];
+    fixture.insert(1, &[sketched(1, features), sketched(2, features)]);
+    for night in 0..50 {
+        let entry = DirEntry {
+            sketch: Some(Sketch(features)),
+            ..delta(100 + night, 1, 1)
+        };
+        fixture.insert(100 + night, &[entry]);
+    }
+    let list = || -> Vec<u8> {
+        let connection = Connection::open(fixture.path()).unwrap();
+        let select = "SELECT frames FROM sketches WHERE feature = 1 << 32 | 1";
+        connection.query_row(select, [], |row| row.get(0)).unwrap()
+    };
+    let is_whole = || {
+        list()
+            .chunks(5)
+            .map(|entry| entry[0] & 1 == 1)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(is_whole(), [true, true, false, false, false, false]);
+    let entries: Vec<_> = (0..20).map(|chunk| sketched(chunk, features)).collect();
+    fixture.insert(3, &entries);
+    assert_eq!(
+        is_whole(),
+        [false, false, false, false, true, true, true, true]
+    );
+    // Bytes that are no list of frames are no reason to fail.
+    fixture.sql("UPDATE sketches SET frames = x'0102'");
+    assert_eq!(fixture.index.similar(&Sketch(features)).unwrap(), []);
+    fixture.insert(4, &[sketched(50, features)]);
+    fixture.sql("UPDATE sketches SET frames = x'ffffffffff'");
+    assert_eq!(fixture.index.similar(&Sketch(features)).unwrap(), []);
+}
+
+#[test]
+fn what_is_similar_in_a_pack_that_went_is_not_told() {
+    let fixture = fixture();
+    let features = [1, 2, 3, 4, 5, 6];
+    fixture.insert(1, &[sketched(1, features)]);
+    fixture.insert(2, &[sketched(2, features)]);
+    fixture.index.remove_packs(&[2]).unwrap();
+    let similar = fixture.index.similar(&Sketch(features)).unwrap();
+    assert_eq!(similar, [(id(1), 6)]);
+}
+
 /// What an index answers to everything it can be asked about these chunks.
 fn answers(index: &Index, chunks: u32) -> Vec<String> {
     let mut answers = Vec::new();
