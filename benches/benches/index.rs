@@ -33,10 +33,10 @@ fn index(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("index");
     group.throughput(Throughput::Elements(1));
     group.bench_function("lookup, present", |bench| {
-        bench.iter(|| index.frames(model.id(next() % CHUNKS)).unwrap());
+        bench.iter(|| index.frames(Model::id(next() % CHUNKS)).unwrap());
     });
     group.bench_function("lookup, absent", |bench| {
-        bench.iter(|| index.frames(model.id(next() | 1 << 62)).unwrap());
+        bench.iter(|| index.frames(Model::id(next() | 1 << 62)).unwrap());
     });
     group.bench_function("base lookup (similar)", |bench| {
         bench.iter(|| {
@@ -47,7 +47,7 @@ fn index(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(ASKED));
     group.bench_function("batch of lookups, present", |bench| {
         bench.iter(|| {
-            let ids: Vec<_> = (0..ASKED).map(|_| model.id(next() % CHUNKS)).collect();
+            let ids: Vec<_> = (0..ASKED).map(|_| Model::id(next() % CHUNKS)).collect();
             index.holds_each(&ids).unwrap()
         });
     });
@@ -56,7 +56,7 @@ fn index(criterion: &mut Criterion) {
         bench.iter(|| {
             // The fourth night rests on the third, the second, the first, and a whole frame.
             let first = model.delta_of(4, next() % (model.deltas_a_night() - PLANNED));
-            let chains = (first..first + PLANNED).map(|at| index.chain(model.id(at)).unwrap());
+            let chains = (first..first + PLANNED).map(|at| index.chain(Model::id(at)).unwrap());
             chains.sum::<usize>()
         });
     });

@@ -11,6 +11,9 @@ const CHANGING_PART: u64 = 8;
 /// Deltas get a sketch at every so many versions, and one in eight beside: where the guess by place failed.
 const SKETCH_EVERY: u64 = 4;
 
+/// Where the numbers of chunks and packs start that the repository does not have.
+const NEW: u64 = 1 << 40;
+
 /// A repository of a given number of chunks.
 pub struct Model {
     chunks: u64,
@@ -58,12 +61,12 @@ impl Model {
 
     /// A pack of chunks that the repository does not have: whole ones, with sketches.
     pub fn new_pack(&self, night: u64) -> (ObjectId, Directory) {
-        let first = 1 << 40 | night * self.pack;
-        let entries = (first..first + self.pack).map(|at| self.whole_entry(at));
-        directory(1 << 40 | night, entries.collect())
+        let first = NEW | (night * self.pack);
+        let entries = (first..first + self.pack).map(Self::whole_entry);
+        directory(NEW | night, entries.collect())
     }
 
-    pub fn id(&self, at: u64) -> ChunkId {
+    pub fn id(at: u64) -> ChunkId {
         let mut id = [0; 20];
         for (place, bytes) in id.chunks_mut(8).enumerate() {
             let word = mix(at * 4 + place as u64).to_le_bytes();
@@ -87,49 +90,49 @@ impl Model {
         self.changing
     }
 
-    pub fn foreign_sketch(&self, random: u64) -> Sketch {
-        self.sketch(1 << 41 | random >> 20, 0)
+    pub fn foreign_sketch(random: u64) -> Sketch {
+        Self::sketch(1 << 41 | random >> 20, 0)
     }
 
     pub fn sketch_of(&self, at: u64) -> Sketch {
         let (lineage, version) = self.place(at);
-        self.sketch(lineage, version)
+        Self::sketch(lineage, version)
     }
 
     fn entry(&self, at: u64) -> DirEntry {
         let (lineage, version) = self.place(at);
         if version == 0 {
-            return self.whole_entry(at);
+            return Self::whole_entry(at);
         }
         let base = skip_target(version);
         let sketched = version.is_multiple_of(SKETCH_EVERY) || mix(at).is_multiple_of(8);
         DirEntry {
             sealed_bytes: 500 + (mix(at) >> 50) as u32,
             codec: CodecKind::ZstdDelta,
-            base: Some(BaseRef::from(self.id(self.number(lineage, base)))),
+            base: Some(BaseRef::from(Self::id(self.number(lineage, base)))),
             version: version as u32,
             rank: rank(version),
-            sketch: sketched.then(|| self.sketch(lineage, version)),
-            ..self.whole_entry(at)
+            sketch: sketched.then(|| Self::sketch(lineage, version)),
+            ..Self::whole_entry(at)
         }
     }
 
-    fn whole_entry(&self, at: u64) -> DirEntry {
+    fn whole_entry(at: u64) -> DirEntry {
         let random = mix(at ^ 0x5bd1);
         DirEntry {
-            id: self.id(at),
+            id: Self::id(at),
             sealed_bytes: 20_000 + (random % 100_000) as u32,
             raw_bytes: 65_536 + (random % 400_000) as u32,
             codec: CodecKind::Zstd,
             base: None,
             version: 0,
             rank: 0,
-            sketch: Some(self.sketch(at, 0)),
+            sketch: Some(Self::sketch(at, 0)),
         }
     }
 
     /// Two of its six numbers follow the version.
-    fn sketch(&self, lineage: u64, version: u64) -> Sketch {
+    fn sketch(lineage: u64, version: u64) -> Sketch {
         let mut place = 0;
         Sketch([0; 6].map(|_: u32| {
             place += 1;

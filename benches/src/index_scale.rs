@@ -42,6 +42,9 @@ pub struct Arguments {
     ask: bool,
 }
 
+/// Given a random number, asks something of which the answer is known; `false` if it was wrong.
+type Question<'q> = dyn Fn(u64) -> Result<bool> + Sync + 'q;
+
 /// Fills, asks, and removes the index.
 pub fn run(arguments: &Arguments) -> Result<()> {
     if let Some(nights) = arguments.nights {
@@ -94,36 +97,38 @@ fn ask(arguments: &Arguments, model: &Model, folder: &std::path::Path) -> Result
     let start = Instant::now();
     let index = BareIndex::open(&folder.join("index.sqlite"))?;
     println!("open: {:.1} ms", start.elapsed().as_secs_f64() * 1e3);
-    let questions: [(&str, &(dyn Fn(u64) -> Result<bool> + Sync)); 10] = [
+    let questions: [(&str, &Question<'_>); 10] = [
         ("holds, present", &|n| {
-            Ok(index.holds(model.id(n % model.chunks()))?)
+            Ok(index.holds(Model::id(n % model.chunks()))?)
         }),
         ("holds, absent", &|n| {
-            Ok(!index.holds(model.id(n | 1 << 62))?)
+            Ok(!index.holds(Model::id(n | 1 << 62))?)
         }),
         ("100 at once, present", &|n| {
             let ids: Vec<_> = (0..100)
-                .map(|at| model.id(mix(n + at) % model.chunks()))
+                .map(|at| Model::id(mix(n + at) % model.chunks()))
                 .collect();
             Ok(index.holds_each(&ids)?.iter().all(|held| *held))
         }),
         ("100 at once, absent", &|n| {
-            let ids: Vec<_> = (0..100).map(|at| model.id(mix(n + at) | 1 << 62)).collect();
+            let ids: Vec<_> = (0..100)
+                .map(|at| Model::id(mix(n + at) | 1 << 62))
+                .collect();
             Ok(!index.holds_each(&ids)?.iter().any(|held| *held))
         }),
         ("frames, present", &|n| {
-            Ok(index.frames(model.id(n % model.chunks()))? == 1)
+            Ok(index.frames(Model::id(n % model.chunks()))? == 1)
         }),
         ("frames, absent", &|n| {
-            Ok(index.frames(model.id(n | 1 << 62))? == 0)
+            Ok(index.frames(Model::id(n | 1 << 62))? == 0)
         }),
         ("chain of a delta", &|n| {
-            Ok(index.chain(model.id(model.random_delta(n)))? > 1)
+            Ok(index.chain(Model::id(model.random_delta(n)))? > 1)
         }),
         ("chain, 1000 neighbours", &|n| {
             let first = n % model.chunks().saturating_sub(1000).max(1);
             for at in first..(first + 1000).min(model.chunks()) {
-                index.chain(model.id(at))?;
+                index.chain(Model::id(at))?;
             }
             Ok(true)
         }),
@@ -132,7 +137,7 @@ fn ask(arguments: &Arguments, model: &Model, folder: &std::path::Path) -> Result
             Ok(!index.similar(&model.sketch_of(at))?.is_empty())
         }),
         ("similar, absent", &|n| {
-            index.similar(&model.foreign_sketch(n))?;
+            index.similar(&Model::foreign_sketch(n))?;
             Ok(true)
         }),
     ];
@@ -202,11 +207,7 @@ fn pass_nights(arguments: &Arguments, nights: u64) -> Result<()> {
 }
 
 /// How often, and in how many seconds, all threads asked; a wrong answer is an error.
-fn measure(
-    arguments: &Arguments,
-    question: &(dyn Fn(u64) -> Result<bool> + Sync),
-    seconds: f64,
-) -> Result<(u64, f64)> {
+fn measure(arguments: &Arguments, question: &Question<'_>, seconds: f64) -> Result<(u64, f64)> {
     let asked = AtomicU64::new(0);
     let start = Instant::now();
     let end = start + Duration::from_secs_f64(seconds);
