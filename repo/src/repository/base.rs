@@ -194,7 +194,7 @@ impl RunWriter {
             let row = match in_run {
                 Some(ancestor) => Some(ancestor),
                 None => self.repository().with_index(|index| {
-                    let row = read::bases(index, base, rank)?.first().copied();
+                    let row = read::bases(&index.session()?, base, rank)?.first().copied();
                     Ok(row.map(|row| Ancestor {
                         id: row.id,
                         version: row.version,

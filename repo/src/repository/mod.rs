@@ -10,8 +10,9 @@ mod snapshots;
 mod unpublished;
 mod write;
 
+use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use nightfold_chunker::{ChunkSizes, Cutter, IdKey, Sketcher};
 use zeroize::{Zeroize, Zeroizing};
@@ -20,6 +21,8 @@ pub use index_handle::IndexReport;
 pub use init::InitOptions;
 pub use keys::KeyInfo;
 pub use read::ContentReader;
+#[cfg(feature = "internals")]
+pub(crate) use read::chain;
 pub use snapshots::{StoredSnapshot, WriterState};
 pub use write::{Batch, ChunkInput, RunTotals, RunWriter, Track, WriteOptions};
 
@@ -58,6 +61,8 @@ pub struct Repository {
     index: IndexHandle,
     cache: PathBuf,
     notice: Notice,
+    /// Writer and sequence number of the snapshots read so far.
+    writers: Mutex<HashMap<ObjectId, (String, u64)>>,
 }
 
 impl Repository {
@@ -120,6 +125,7 @@ impl Repository {
             index,
             cache,
             notice: options.notice,
+            writers: Mutex::default(),
         })
     }
 

@@ -145,8 +145,9 @@ impl RunWriter {
         ids: &[ChunkId],
     ) -> Result<Batch> {
         let mut new = Vec::new();
-        for (chunk, id) in chunks.iter().zip(ids) {
-            if let Some(sequence) = self.enter(stream, *id)? {
+        let held = self.held(ids)?;
+        for ((chunk, id), held) in chunks.iter().zip(ids).zip(held) {
+            if let Some(sequence) = self.enter(stream, *id, held) {
                 new.push((chunk, *id, sequence));
                 continue;
             }
@@ -240,17 +241,31 @@ impl RunWriter {
         self.repository.publish(snapshot).map(Some)
     }
 
-    /// `None`: the chunk is held or on its way already.
-    fn enter(&self, stream: StreamKind, id: ChunkId) -> Result<Option<u64>> {
-        if self.unpublished().contains(id) {
-            return Ok(None);
+    /// Which of the chunks are held or on their way. Asked in this order: the packer moves chunks from the run's
+    /// memory to the index, so that one is found in the one or the other.
+    fn held(&self, ids: &[ChunkId]) -> Result<Vec<bool>> {
+        let mut held: Vec<bool> = {
+            let unpublished = self.unpublished();
+            ids.iter().map(|id| unpublished.contains(*id)).collect()
+        };
+        let others: Vec<usize> = (0..ids.len()).filter(|at| !held[*at]).collect();
+        let asked: Vec<ChunkId> = others.iter().map(|at| ids[*at]).collect();
+        let found = self
+            .repository
+            .with_index(|index| index.holds_each(&asked))?;
+        for (at, found) in others.into_iter().zip(found) {
+            held[at] = found;
         }
-        if self.repository.with_index(|index| index.holds(id))? {
-            return Ok(None);
+        Ok(held)
+    }
+
+    /// `None`: the chunk is held, or on its way already, if only since the one before it.
+    fn enter(&self, stream: StreamKind, id: ChunkId, held: bool) -> Option<u64> {
+        if held {
+            return None;
         }
-        // The packer may have moved it from the one to the other between the two looks, never out of both.
         let mut unpublished = self.unpublished();
-        Ok((!unpublished.contains(id)).then(|| unpublished.enter(id, stream)))
+        (!unpublished.contains(id)).then(|| unpublished.enter(id, stream))
     }
 
     fn encode_one(
