@@ -17,7 +17,7 @@ const NIGHT_PACKS: u64 = 100;
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Number of chunks; K, M and G are powers of 1000
-    #[arg(long, default_value = "1M", value_parser = crate::pipe::parse_bytes)]
+    #[arg(long, default_value = "1M", value_parser = crate::bytes::parse)]
     chunks: u64,
     /// Frames of one pack
     #[arg(long, default_value_t = 1000)]

@@ -4,16 +4,12 @@
 //! nightfold-benches all     --out DIR --size full --nights 6 --rounds 3 --nightfold PROGRAM
 //! nightfold-benches corpus  --out CORPUS --kind all --nights 6 --size full --seed 1
 //! nightfold-benches compare --corpus CORPUS --nightfold PROGRAM --work WORK --out J --markdown M
-<<<<<<< HEAD
 //! nightfold-benches report  --from J --markdown M --plots DIR
 //! nightfold-benches nights  --nightfold PROGRAM --nights 60 --bytes 30M --work WORK
 //! nightfold-benches files   --nightfold PROGRAM --count 200000 --work WORK
-//! nightfold-benches pipe    --nightfold PROGRAM --bytes 20G --work WORK
-=======
 //! nightfold-benches index   --chunks 10M --work WORK
 //! nightfold-benches snapshots --count 10000 --work WORK
-//! nightfold-benches pipe    --nightfold PROGRAM --bytes 10G --work WORK
->>>>>>> scale
+//! nightfold-benches pipe    --nightfold PROGRAM --bytes 20G --work WORK
 //! ```
 //!
 //! `corpus` starts private servers in a scratch folder (see `TMPDIR`); `compare` finds the other
@@ -26,14 +22,11 @@ mod compare;
 mod corpus;
 mod figures;
 mod files;
-<<<<<<< HEAD
 mod floor;
-mod machine;
-mod many;
-=======
 mod index_model;
 mod index_scale;
->>>>>>> scale
+mod machine;
+mod many;
 mod measure;
 mod nights;
 mod pipe;
@@ -41,11 +34,8 @@ mod plot;
 mod random;
 mod ratios;
 mod report;
-<<<<<<< HEAD
 mod rows;
-=======
 mod snapshot_scale;
->>>>>>> scale
 mod stream;
 mod tables;
 mod targets;
@@ -60,19 +50,16 @@ enum Command {
     Corpus(corpus::Arguments),
     /// Back up, restore and check the same nights with every tool
     Compare(compare::Arguments),
-<<<<<<< HEAD
     /// Write tables and pictures of figures that were measured before
     Report(report::Arguments),
     /// Back up many nights in a row, and restore the first and the last
     Nights(nights::Arguments),
     /// Back up and restore very many small files
     Files(many::Arguments),
-=======
     /// Fill an index as backups would, and ask it
     Index(index_scale::Arguments),
     /// Make a repository of many snapshots, and list them
     Snapshots(snapshot_scale::Arguments),
->>>>>>> scale
     /// Pipe one huge stream through nightfold and back
     Pipe(pipe::Arguments),
 }
@@ -82,14 +69,11 @@ fn main() -> anyhow::Result<()> {
         Command::All(arguments) => all::run(&arguments),
         Command::Corpus(arguments) => corpus::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
-<<<<<<< HEAD
         Command::Report(arguments) => report::run(&arguments),
         Command::Nights(arguments) => nights::run(&arguments),
         Command::Files(arguments) => many::run(&arguments),
-=======
         Command::Index(arguments) => index_scale::run(&arguments),
         Command::Snapshots(arguments) => snapshot_scale::run(&arguments),
->>>>>>> scale
         Command::Pipe(arguments) => pipe::run(&arguments),
     }
 }

@@ -126,22 +126,3 @@ fn print(action: &str, bytes: u64, cost: &Cost) {
         cost.peak_rss_bytes as f64 / 1e6
     );
 }
-<<<<<<< HEAD
-=======
-
-/// `10G`, `256M`, `4K` or plain bytes.
-pub fn parse_bytes(text: &str) -> Result<u64> {
-    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let unit: u64 = match &text[digits.len()..] {
-        "" => 1,
-        "K" => 1000,
-        "M" => 1_000_000,
-        "G" => 1_000_000_000,
-        other => bail!("{other} is not K, M or G"),
-    };
-    digits
-        .parse::<u64>()?
-        .checked_mul(unit)
-        .context("too large")
-}
->>>>>>> scale

@@ -98,9 +98,8 @@ fn back_up(repository: &Arc<Repository>, run: usize) -> Result<()> {
         bytes: &bytes,
         track: None,
     }];
-    let ids = writer.identify(&chunks);
     let stream = nightfold_repo::format::StreamKind::Data;
-    writer.append(writer.encode(stream, &chunks, &ids)?)?;
+    let ids = writer.store(stream, &chunks)?.concat();
     let content = Content::Chunks {
         size: bytes.len() as u64,
         depth: 0,

@@ -1,12 +1,14 @@
 //! A repository: made, opened, written and read.
 
 mod base;
+mod encode;
 mod index_handle;
 mod init;
 mod keys;
 mod packer;
 mod read;
 mod snapshots;
+mod track;
 mod unpublished;
 mod write;
 
@@ -24,7 +26,8 @@ pub use read::ContentReader;
 #[cfg(feature = "internals")]
 pub(crate) use read::chain;
 pub use snapshots::{StoredSnapshot, WriterState};
-pub use write::{Batch, ChunkInput, RunTotals, RunWriter, Track, WriteOptions};
+pub use track::Track;
+pub use write::{ChunkInput, RunTotals, RunWriter, WriteOptions};
 
 use crate::crypto::Vault;
 use crate::error::{Error, Result};

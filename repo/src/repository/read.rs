@@ -255,23 +255,28 @@ impl Repository {
 
     /// The ids of the chunks that hold the recipe of a content, all depths.
     pub fn recipe_ids(&self, content: &Content) -> Result<Vec<ChunkId>> {
+        Ok(self.recipe_levels(content)?.concat())
+    }
+
+    /// The same for each depth, the topmost first.
+    pub(super) fn recipe_levels(&self, content: &Content) -> Result<Vec<Vec<ChunkId>>> {
         let Content::Chunks { depth, ids, size } = content else {
             return Ok(Vec::new());
         };
-        let mut all = Vec::new();
+        let mut levels = Vec::new();
         let mut level = ids.clone();
         for _ in 0..(*depth).min(CONTENT_DEPTH_MAX) {
             let below = self.recipe_level(&level, *size)?;
-            all.append(&mut level);
+            levels.push(level);
             level = below;
         }
-        Ok(all)
+        Ok(levels)
     }
 
     /// The ids that the chunks `ids` of a recipe hold. No content of `size` bytes has more than its smallest
     /// possible chunks: a forged recipe must not fill the memory.
     fn recipe_level(&self, ids: &[ChunkId], size: u64) -> Result<Vec<ChunkId>> {
-        let count_max = size / u64::from(self.config.chunker.min).max(1) + 1;
+        let count_max = 2 * size / u64::from(self.config.chunker.min).max(1) + 1;
         let mut bytes = Vec::new();
         for some in ids.chunks(READ_AHEAD_CHUNKS) {
             for chunk in self.read_chunks(some)? {
