@@ -7,6 +7,8 @@
 //! nightfold-benches report  --from J --markdown M --plots DIR
 //! nightfold-benches nights  --nightfold PROGRAM --nights 60 --bytes 30M --work WORK
 //! nightfold-benches files   --nightfold PROGRAM --count 200000 --work WORK
+//! nightfold-benches index   --chunks 10M --work WORK
+//! nightfold-benches snapshots --count 10000 --work WORK
 //! nightfold-benches pipe    --nightfold PROGRAM --bytes 20G --work WORK
 //! ```
 //!
@@ -21,6 +23,8 @@ mod corpus;
 mod figures;
 mod files;
 mod floor;
+mod index_model;
+mod index_scale;
 mod machine;
 mod many;
 mod measure;
@@ -31,6 +35,7 @@ mod random;
 mod ratios;
 mod report;
 mod rows;
+mod snapshot_scale;
 mod stream;
 mod tables;
 mod targets;
@@ -51,6 +56,10 @@ enum Command {
     Nights(nights::Arguments),
     /// Back up and restore very many small files
     Files(many::Arguments),
+    /// Fill an index as backups would, and ask it
+    Index(index_scale::Arguments),
+    /// Make a repository of many snapshots, and list them
+    Snapshots(snapshot_scale::Arguments),
     /// Pipe one huge stream through nightfold and back
     Pipe(pipe::Arguments),
 }
@@ -63,6 +72,8 @@ fn main() -> anyhow::Result<()> {
         Command::Report(arguments) => report::run(&arguments),
         Command::Nights(arguments) => nights::run(&arguments),
         Command::Files(arguments) => many::run(&arguments),
+        Command::Index(arguments) => index_scale::run(&arguments),
+        Command::Snapshots(arguments) => snapshot_scale::run(&arguments),
         Command::Pipe(arguments) => pipe::run(&arguments),
     }
 }

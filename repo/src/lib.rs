@@ -6,6 +6,9 @@ mod crypto;
 pub mod error;
 pub mod format;
 mod index;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals;
 pub mod limits;
 mod pack;
 mod platform;

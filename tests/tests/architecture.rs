@@ -14,7 +14,7 @@ const CRATES: [(&str, &[&str]); 4] = [
 ];
 
 /// The modules of `repo` from left to right: each imports only from columns to its left.
-const COLUMNS: [&[&str]; 9] = [
+const COLUMNS: [&[&str]; 10] = [
     &["error", "limits", "platform"],
     &["format"],
     &["crypto", "codec"],
@@ -24,6 +24,7 @@ const COLUMNS: [&[&str]; 9] = [
     &["repository"],
     &["check"],
     &["stats"],
+    &["internals"],
 ];
 
 /// What `repo` exports at its root, and the module that it comes from.

@@ -60,7 +60,7 @@ impl<'a> Encoder<'a> {
     /// All chunks of a batch are encoded together, then its entries are completed in order.
     pub(super) fn encode(&mut self, batch: SegmentBatch) -> Result<()> {
         let tracks = self.tracks(&batch);
-        let mut ids = self.encode_chunks(&batch, &tracks)?.into_iter();
+        let mut names = self.encode_chunks(&batch, &tracks)?.into_iter();
         let mut tracks = tracks.into_iter();
         // The file that was open before this batch has the first track.
         if let (Some(open), Some(track)) = (&mut self.open, tracks.next().flatten()) {
@@ -80,10 +80,7 @@ impl<'a> Encoder<'a> {
                     self.entry(&entry)?;
                 }
                 Segment::FileBegins { entry, previous } => {
-                    let track = tracks
-                        .next()
-                        .flatten()
-                        .unwrap_or_else(|| Track::new(Vec::new()));
+                    let track = tracks.next().flatten().unwrap_or_default();
                     self.open = Some(OpenFile {
                         entry,
                         previous,
@@ -93,9 +90,9 @@ impl<'a> Encoder<'a> {
                     });
                 }
                 Segment::Data(window) => {
-                    let taken = ids.by_ref().take(window.ends.len());
+                    let taken = names.by_ref().take(window.ends.len());
                     if let Some(open) = &mut self.open {
-                        open.ids.extend(taken);
+                        open.ids.extend(taken.flatten());
                         open.bytes += window.bytes.len() as u64;
                     } else {
                         taken.for_each(drop);
@@ -120,16 +117,17 @@ impl<'a> Encoder<'a> {
         let open = self
             .open
             .as_mut()
-            .map(|open| std::mem::replace(&mut open.track, Track::new(Vec::new())));
+            .map(|open| std::mem::take(&mut open.track));
         let mut tracks = vec![open];
         for segment in batch {
             if let Segment::FileBegins { previous, .. } = segment {
-                let ids = match previous {
-                    // A recipe that cannot be read only costs the first guess.
-                    Some(content) => self.repository.content_ids(content).unwrap_or_default(),
-                    None => Vec::new(),
-                };
-                tracks.push(Some(Track::new(ids)));
+                let track = previous
+                    .as_ref()
+                    .map(|content| self.repository.track(content));
+                // A recipe that cannot be read only costs the first guess.
+                tracks.push(Some(
+                    track.and_then(std::result::Result::ok).unwrap_or_default(),
+                ));
             }
         }
         tracks
@@ -139,10 +137,10 @@ impl<'a> Encoder<'a> {
         &self,
         batch: &SegmentBatch,
         tracks: &[Option<Track>],
-    ) -> Result<Vec<ChunkId>> {
+    ) -> Result<Vec<Vec<ChunkId>>> {
         let mut chunks = Vec::new();
         let mut file = 0;
-        let mut at = self.open.as_ref().map_or(0, |open| open.ids.len());
+        let mut at = self.open.as_ref().map_or(0, |open| open.bytes);
         for segment in batch {
             match segment {
                 Segment::FileBegins { .. } => {
@@ -157,17 +155,14 @@ impl<'a> Encoder<'a> {
                             bytes: &window.bytes[start..*end],
                             track,
                         });
+                        at += (*end - start) as u64;
                         start = *end;
-                        at += 1;
                     }
                 }
                 _ => {}
             }
         }
-        let ids = self.writer.identify(&chunks);
-        self.writer
-            .append(self.writer.encode(StreamKind::Data, &chunks, &ids)?)?;
-        Ok(ids)
+        Ok(self.writer.store(StreamKind::Data, &chunks)?)
     }
 
     fn complete_file(&mut self) -> Result<()> {

@@ -27,15 +27,14 @@ impl<'a> FileList<'a> {
         before: Option<&StoredSnapshot>,
     ) -> Self {
         let previous = before.and_then(|stored| stored.snapshot.file_list(&stored.short_id()).ok());
-        let ids = previous
+        let track = previous
             .as_ref()
-            .and_then(|content| repository.content_ids(content).ok());
-        let track = Track::new(ids.unwrap_or_default());
+            .and_then(|content| repository.track(content).ok());
         Self {
             repository,
             writer,
             previous,
-            track,
+            track: track.unwrap_or_default(),
             pending: Vec::new(),
             ids: Vec::new(),
             bytes: 0,
@@ -62,17 +61,15 @@ impl<'a> FileList<'a> {
         let ends = self.repository.cutter().cut_all(&self.pending, last);
         let mut chunks = Vec::with_capacity(ends.len());
         let mut start = 0;
-        for (at, end) in ends.iter().enumerate() {
+        for end in ends {
             chunks.push(ChunkInput {
-                bytes: &self.pending[start..*end],
-                track: Some((&self.track, self.ids.len() + at)),
+                bytes: &self.pending[start..end],
+                track: Some((&self.track, self.bytes + start as u64)),
             });
-            start = *end;
+            start = end;
         }
-        let ids = self.writer.identify(&chunks);
-        self.writer
-            .append(self.writer.encode(StreamKind::Meta, &chunks, &ids)?)?;
-        self.ids.extend(ids);
+        let names = self.writer.store(StreamKind::Meta, &chunks)?;
+        self.ids.extend(names.into_iter().flatten());
         self.bytes += start as u64;
         self.pending.drain(..start);
         Ok(())

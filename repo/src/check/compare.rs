@@ -74,6 +74,8 @@ fn difference(repository: &Repository, index: &Index, catalog: &Catalog) -> Resu
     {
         return Ok(Some(format!("it knows a pack {gone} that is not there")));
     }
+    // Frames that cannot be found are no use, however right.
+    index.verify()?;
     let (mut same, mut other) = (0, 0);
     index.each_frame(|row| {
         if let Some(place) = numbers.get(&row.pack) {

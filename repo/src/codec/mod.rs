@@ -6,6 +6,7 @@ mod zstd_frame;
 
 use crate::error::{Error, Result};
 use crate::format::CodecKind;
+pub(crate) use patch::Patcher;
 
 /// What chunks are compressed with unless told otherwise.
 pub(crate) const LEVEL: i32 = 3;
@@ -13,6 +14,7 @@ pub(crate) const LEVEL: i32 = 3;
 const SAVING_SHIFT: u32 = 5;
 /// Columns that take less than this part of their chunk are kept without a look at what zstd alone makes of it.
 const CLEARLY_SMALLER: usize = 2;
+
 /// A patch of at most this part of its chunk is kept without a look at what zstd makes of chunk and base.
 const PATCH_PART: usize = 16;
 
@@ -61,12 +63,14 @@ fn lay_out(chunk: &[u8], level: i32) -> Result<Option<Encoded>> {
     }))
 }
 
-/// Encodes a chunk against a base.
-pub(crate) fn encode_delta(chunk: &[u8], base: &[u8], level: i32) -> Result<Encoded> {
-    let patch = patch::encode(chunk, base, level)?.map(|payload| Encoded {
-        codec: CodecKind::Patch,
-        payload,
-    });
+/// The delta that is the smallest: the patch, if there is one, or what zstd makes of the chunk with the whole base as
+/// prefix.
+pub(crate) fn best_delta(
+    patch: Option<Encoded>,
+    chunk: &[u8],
+    base: &[u8],
+    level: i32,
+) -> Result<Encoded> {
     let patch = match patch {
         Some(patch) if patch.payload.len() <= chunk.len() / PATCH_PART => return Ok(patch),
         other => other,
@@ -79,6 +83,13 @@ pub(crate) fn encode_delta(chunk: &[u8], base: &[u8], level: i32) -> Result<Enco
             payload,
         },
     })
+}
+
+/// Encodes a chunk against a base.
+#[cfg(any(test, feature = "internals"))]
+pub(crate) fn encode_delta(chunk: &[u8], base: &[u8], level: i32) -> Result<Encoded> {
+    let patch = Patcher::new(chunk, base).encode(chunk, base, level)?;
+    best_delta(patch, chunk, base, level)
 }
 
 /// Decodes a delta again and compares, before it may be sealed.

@@ -1,11 +1,12 @@
 //! Bringing the index level with the packs that storage lists.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, params};
 
 use super::Index;
-use super::lookup::meta;
+use super::lookup::{damaged, each_stored, frame_at, meta, pack_row, set_meta};
+use super::row::{IdRow, StoredFrame, encode_frame, key_of, key_of_base, number_of};
 use crate::error::Result;
 use crate::format::ObjectId;
 use crate::storage::Listed;
@@ -17,17 +18,9 @@ pub(crate) struct CatchUp {
     pub(crate) unseen: Vec<Listed>,
     /// Numbers of packs that are gone, or have another size than when they were entered.
     pub(crate) gone: Vec<i64>,
+    /// Whether the index holds no packs at all.
+    pub(crate) empty: bool,
 }
-
-// A delta whose base no usable frame of lower rank holds is not usable either.
-const MARK_BROKEN: &str = "
-    UPDATE frames SET broken = 1, guard = guard | 4294967296 WHERE broken = 0 AND base IS NOT NULL AND NOT EXISTS (
-        SELECT 1 FROM frames AS lower
-        WHERE lower.id BETWEEN frames.base AND CAST(frames.base || x'ffffffffffffffff' AS BLOB)
-            AND lower.rank < frames.rank AND lower.broken = 0)";
-
-const UNMARK_BROKEN: &str =
-    "UPDATE frames SET broken = 0, guard = guard & 4294967295 WHERE broken = 1";
 
 impl Index {
     /// Compares the index with the packs that `list` lists. It is called after the index was asked: a pack that
@@ -38,7 +31,10 @@ impl Index {
             .into_iter()
             .map(|(number, pack)| (pack.id, (number, pack.bytes)))
             .collect();
-        let mut difference = CatchUp::default();
+        let mut difference = CatchUp {
+            empty: known.is_empty(),
+            ..CatchUp::default()
+        };
         for object in list()? {
             match known.get(&object.id) {
                 Some((_, bytes)) if *bytes == object.bytes => {
@@ -57,8 +53,7 @@ impl Index {
         let remove = |connection: &mut Connection| {
             let transaction = connection.transaction()?;
             for number in gone {
-                transaction.execute("DELETE FROM frames WHERE pack = ?1", [number])?;
-                transaction.execute("DELETE FROM packs WHERE number = ?1", [number])?;
+                remove_pack(&transaction, *number)?;
             }
             transaction.commit()
         };
@@ -68,24 +63,14 @@ impl Index {
     /// Marks the frames that cannot be decoded for want of a base, so that nothing is deduplicated against
     /// them; returns how many there are. To be called after packs came or went outside of a backup's own.
     pub(crate) fn mark_broken(&self) -> Result<u64> {
+        if self.read(is_settled)? {
+            return self.read(broken_frames);
+        }
         let mut connection = self.write();
         let mark = |connection: &mut Connection| {
             let transaction = connection.transaction()?;
-            if meta(&transaction, "broken")?.unwrap_or(0) != 0 {
-                transaction.execute(UNMARK_BROKEN, [])?;
-            }
-            let mut broken = 0;
-            loop {
-                let more = transaction.execute(MARK_BROKEN, [])?;
-                if more == 0 {
-                    break;
-                }
-                broken += more as u64;
-            }
-            transaction.execute(
-                "INSERT OR REPLACE INTO meta VALUES ('broken', ?1)",
-                [broken as i64],
-            )?;
+            mark_broken(&transaction)?;
+            let broken = broken_frames(&transaction)?;
             transaction.commit()?;
             Ok(broken)
         };
@@ -93,12 +78,137 @@ impl Index {
     }
 }
 
-impl Index {
-    /// Whether frames are marked as not decodable.
-    pub(crate) fn has_broken(&self) -> Result<bool> {
-        Ok(self
-            .read(|connection| meta(connection, "broken"))?
-            .unwrap_or(0)
-            != 0)
+/// Whether nothing came or went since it was last looked for broken frames.
+fn is_settled(connection: &Connection) -> rusqlite::Result<bool> {
+    let lost = connection.query_row("SELECT EXISTS (SELECT 1 FROM lost)", [], |row| {
+        row.get::<_, bool>(0)
+    })?;
+    Ok(!lost && meta(connection, "checked")? == meta(connection, "next")?)
+}
+
+pub(super) fn broken_frames(connection: &Connection) -> rusqlite::Result<u64> {
+    connection.query_row("SELECT count(*) FROM broken", [], |row| {
+        row.get::<_, i64>(0).map(|count| count as u64)
+    })
+}
+
+fn remove_pack(connection: &Connection, pack: i64) -> rusqlite::Result<()> {
+    let (_, _, frames) = connection
+        .prepare_cached(
+            "SELECT id, epoch, stream, bytes, guard, number, frames FROM packs WHERE number = ?1",
+        )?
+        .query_row([pack], pack_row)?;
+    for number in pack..pack + i64::from(frames) {
+        let stored = frame_at(connection, number)?
+            .ok_or_else(|| damaged(0, "a frame of a pack is not listed"))?;
+        let key = key_of(stored.frame.id);
+        connection
+            .prepare_cached("DELETE FROM ids WHERE key = ?1 AND number = ?2")?
+            .execute([key, number])?;
+        connection
+            .prepare_cached("INSERT OR IGNORE INTO lost VALUES (?1)")?
+            .execute([key])?;
+        for table in ["frames", "broken"] {
+            connection
+                .prepare_cached(&format!("DELETE FROM {table} WHERE number = ?1"))?
+                .execute([number])?;
+        }
     }
+    connection.execute("DELETE FROM packs WHERE number = ?1", [pack])?;
+    Ok(())
+}
+
+/// A delta is usable if a usable frame of its base ranks lower. Only those have to be looked at that are new, that
+/// were broken, or whose base went or broke.
+fn mark_broken(connection: &Connection) -> rusqlite::Result<()> {
+    let mut suspects = Vec::new();
+    for number in numbers(connection, "SELECT number FROM broken")? {
+        let stored = frame_at(connection, number)?
+            .ok_or_else(|| damaged(0, "a frame marked as broken is not listed"))?;
+        set_broken(connection, stored, false)?;
+        suspects.push(stored);
+    }
+    let mut lost: HashSet<i64> = numbers(connection, "SELECT key FROM lost")?
+        .into_iter()
+        .collect();
+    let mut without_base = Vec::new();
+    each_stored(connection, meta(connection, "checked")?, |stored| {
+        if !has_base(connection, &stored)? {
+            without_base.push(stored);
+        }
+        Ok(())
+    })?;
+    suspects.append(&mut without_base);
+    loop {
+        if !lost.is_empty() {
+            each_stored(connection, 0, |stored| {
+                let base = stored.frame.base.map(key_of_base);
+                if base.is_some_and(|base| lost.contains(&base)) {
+                    suspects.push(stored);
+                }
+                Ok(())
+            })?;
+            lost.clear();
+        }
+        for stored in suspects.drain(..) {
+            if !has_base(connection, &stored)? && set_broken(connection, stored, true)? {
+                lost.insert(key_of(stored.frame.id));
+            }
+        }
+        if lost.is_empty() {
+            break;
+        }
+    }
+    connection.execute("DELETE FROM lost", [])?;
+    set_meta(connection, "checked", meta(connection, "next")?)
+}
+
+fn numbers(connection: &Connection, query: &str) -> rusqlite::Result<Vec<i64>> {
+    let mut statement = connection.prepare(query)?;
+    let rows = statement.query_map([], |row| row.get(0))?;
+    rows.collect()
+}
+
+/// Whether a frame is whole, or a usable frame of its base ranks lower (I10). Eight bytes of the base's id decide.
+fn has_base(connection: &Connection, stored: &StoredFrame) -> rusqlite::Result<bool> {
+    let Some(base) = stored.frame.base else {
+        return Ok(true);
+    };
+    let key = key_of_base(base);
+    let mut statement = connection.prepare_cached("SELECT number, mark FROM ids WHERE key = ?1")?;
+    let mut rows = statement.query([key])?;
+    while let Some(row) = rows.next()? {
+        let found = IdRow::from_mark(key, row.get(0)?, row.get(1)?)
+            .ok_or_else(|| damaged(1, "a row was changed"))?;
+        if !found.broken && found.rank < stored.frame.rank {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Marks a frame as broken or usable wherever it is told of; `false` if it was marked so already.
+fn set_broken(
+    connection: &Connection,
+    stored: StoredFrame,
+    broken: bool,
+) -> rusqlite::Result<bool> {
+    let number = number_of(&stored.frame);
+    let change = if broken {
+        "INSERT OR IGNORE INTO broken VALUES (?1)"
+    } else {
+        "DELETE FROM broken WHERE number = ?1"
+    };
+    if connection.prepare_cached(change)?.execute([number])? == 0 {
+        return Ok(false);
+    }
+    let stored = StoredFrame { broken, ..stored };
+    let row = IdRow::of(&stored);
+    connection
+        .prepare_cached("UPDATE ids SET mark = ?3 WHERE key = ?1 AND number = ?2")?
+        .execute([row.key, number, row.mark()])?;
+    connection
+        .prepare_cached("UPDATE frames SET row = ?2 WHERE number = ?1")?
+        .execute(params![number, encode_frame(&stored)])?;
+    Ok(true)
 }

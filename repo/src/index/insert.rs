@@ -1,184 +1,144 @@
-//! Rows into the index: a pack's directory at a time, in one transaction.
+//! Rows into the index: packs' directories, a few or all of a repository's.
+//!
+//! Frames are appended in the order of their packs. What finds them (ids, features) goes to random places of its
+//! tables, so it is gathered, sorted, and entered last.
 
 use rusqlite::{Connection, params};
 
-use super::lookup::{features, frame_guard, pack_guard};
-use super::{FrameRow, Index, IndexedPack, root_of};
+use super::lookup::{damaged, meta, set_meta};
+use super::row::{IdRow, StoredFrame, encode_frame, key_of_base, pack_guard};
+use super::sketches::{self, FeatureEntry, features};
+use super::{FrameRow, Index, IndexedPack};
 use crate::error::Result;
-use crate::format::{BaseRef, DirEntry, Directory};
+use crate::format::Directory;
 
-/// Rows kept for one feature, so that a thousand alike nights cost no more than ten.
-const ROWS_PER_FEATURE: usize = 8;
-/// Of these, versions of one lineage beside its whole frames.
-const VERSIONS_PER_LINEAGE: usize = 2;
+/// What finds the frames of some packs.
+#[derive(Default)]
+pub(super) struct Finders {
+    pub(super) ids: Vec<IdRow>,
+    pub(super) features: Vec<FeatureEntry>,
+    /// The base that each delta needs: any frame of this key that ranks lower.
+    pub(super) bases: Vec<IdRow>,
+}
 
 impl Index {
-    /// Enters packs that storage holds; ones already entered are left as they are. Returns how many deltas
-    /// have a base that the index does not know (yet).
-    pub(crate) fn insert(&self, packs: &[(IndexedPack, Directory)]) -> Result<u64> {
-        self.insert_rows(packs).map_err(|error| self.failed(error))
+    /// Enters packs that storage holds; ones already entered are left as they are.
+    pub(crate) fn insert(&self, packs: &[(IndexedPack, Directory)]) -> Result<()> {
+        self.insert_rows(packs, false)
+            .map_err(|error| self.failed(error))
     }
 
-    fn insert_rows(&self, packs: &[(IndexedPack, Directory)]) -> rusqlite::Result<u64> {
-        let mut dangling = 0;
+    /// The same for packs of our own making, whose deltas are known to have their bases.
+    pub(crate) fn insert_sound(&self, packs: &[(IndexedPack, Directory)]) -> Result<()> {
+        self.insert_rows(packs, true)
+            .map_err(|error| self.failed(error))
+    }
+
+    fn insert_rows(&self, packs: &[(IndexedPack, Directory)], sound: bool) -> rusqlite::Result<()> {
         let mut connection = self.write();
         let transaction =
             connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-        for (pack, directory) in packs {
-            let added = transaction.execute(
-                "INSERT OR IGNORE INTO packs (id, epoch, stream, bytes, guard) VALUES (?1, ?2, ?3, ?4, ?5)",
-                params![pack.id.0, pack.epoch, pack.stream as u8, pack.bytes as i64, pack_guard(pack)],
-            )?;
-            if added == 1 {
-                let number = transaction.last_insert_rowid();
-                dangling += insert_directory(&transaction, number, directory)?;
-            }
+        let first = meta(&transaction, "next")?;
+        let mut finders = Finders::default();
+        let next = append(&transaction, packs, &mut finders)?;
+        finders.ids.sort_unstable();
+        finders.features.sort_unstable();
+        insert_ids(&transaction, &finders.ids)?;
+        sketches::insert(&transaction, &finders.features)?;
+        if sound && meta(&transaction, "checked")? == first {
+            set_meta(&transaction, "checked", next)?;
         }
-        transaction.commit()?;
-        Ok(dangling)
+        transaction.commit()
     }
 }
 
-fn insert_directory(
+/// Appends packs and frames, and tells the number that the next frame will have.
+pub(super) fn append(
+    connection: &Connection,
+    packs: &[(IndexedPack, Directory)],
+    finders: &mut Finders,
+) -> rusqlite::Result<i64> {
+    let mut next = meta(connection, "next")?;
+    for (pack, directory) in packs {
+        let frames = directory.entries.len() as u32;
+        let added = connection
+            .prepare_cached(
+                "INSERT INTO packs SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7
+                 WHERE NOT EXISTS (SELECT 1 FROM packs WHERE id = ?2)",
+            )?
+            .execute(params![
+                next,
+                pack.id.0,
+                pack.epoch,
+                pack.stream as u8,
+                pack.bytes as i64,
+                frames,
+                pack_guard(next, frames, pack)
+            ])?;
+        if added == 1 {
+            append_frames(connection, next, directory, finders)?;
+            // Numbers are never used again: another process may still hold rows that name one.
+            next = next
+                .checked_add(i64::from(frames.max(1)))
+                .filter(|next| *next < NUMBER_MAX)
+                .ok_or_else(|| damaged(0, "the number of the next frame was changed"))?;
+        }
+    }
+    set_meta(connection, "next", next)?;
+    Ok(next)
+}
+
+/// Numbers of frames have a place of 39 bits in the lists of features.
+const NUMBER_MAX: i64 = 1 << 39;
+
+fn append_frames(
     connection: &Connection,
     pack: i64,
     directory: &Directory,
-) -> rusqlite::Result<u64> {
-    let mut dangling = 0;
-    for (ordinal, (offset, entry)) in directory.offsets().enumerate() {
-        let found = entry
-            .base
-            .map(|base| base_root(connection, base, entry.rank))
-            .transpose()?
-            .flatten();
-        dangling += u64::from(entry.base.is_some() && found.is_none());
-        let root = found.unwrap_or_else(|| root_of(entry.id));
-        insert_frame(connection, pack, ordinal as u32, offset, entry, root)?;
-        insert_sketch(connection, entry, root)?;
-    }
-    Ok(dangling)
-}
-
-/// The lineage of the base. A frame of the base that does not rank lower cannot be it (I10).
-fn base_root(connection: &Connection, base: BaseRef, rank: u8) -> rusqlite::Result<Option<i64>> {
-    let (low, high) = base.range();
-    let mut statement = connection.prepare_cached(
-        "SELECT root FROM frames WHERE id BETWEEN ?1 AND ?2 AND rank < ?3 ORDER BY rank LIMIT 1",
-    )?;
-    let mut rows = statement.query(params![low.0, high.0, rank])?;
-    rows.next()?.map(|row| row.get(0)).transpose()
-}
-
-fn insert_frame(
-    connection: &Connection,
-    pack: i64,
-    ordinal: u32,
-    offset: u64,
-    entry: &DirEntry,
-    root: i64,
+    finders: &mut Finders,
 ) -> rusqlite::Result<()> {
-    let frame = FrameRow {
-        id: entry.id,
-        pack,
-        ordinal,
-        offset,
-        sealed_bytes: entry.sealed_bytes,
-        raw_bytes: entry.raw_bytes,
-        codec: entry.codec,
-        base: entry.base,
-        version: entry.version,
-        rank: entry.rank,
-        root,
-    };
-    connection
-        .prepare_cached("INSERT OR REPLACE INTO frames VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 0, ?12)")?
-        .execute(params![
-            frame.id.0,
-            frame.pack,
-            frame.ordinal,
-            frame.offset as i64,
-            frame.sealed_bytes,
-            frame.raw_bytes,
-            frame.codec as u8,
-            frame.base.map(|base| base.0),
-            frame.version,
-            frame.rank,
-            frame.root,
-            frame_guard(&frame),
-        ])
-        .map(drop)
-}
-
-/// What is needed of a sketch's row to decide which one gives way.
-struct SketchRow {
-    added: i64,
-    root: i64,
-    version: u32,
-    whole: bool,
-}
-
-fn insert_sketch(connection: &Connection, entry: &DirEntry, root: i64) -> rusqlite::Result<()> {
-    let Some(sketch) = &entry.sketch else {
-        return Ok(());
-    };
-    let whole = entry.base.is_none();
-    for feature in features(sketch) {
-        let mut rows = sketch_rows(connection, feature)?;
-        let added = rows.iter().map(|row| row.added).max().unwrap_or(0) + 1;
-        while let Some(gone) = superseded(&rows, root) {
-            remove_sketch(connection, feature, rows.remove(gone).added)?;
+    let mut insert = connection.prepare_cached("INSERT INTO frames VALUES (?1, ?2)")?;
+    for (ordinal, (offset, entry)) in directory.offsets().enumerate() {
+        let number = pack + ordinal as i64;
+        let stored = StoredFrame {
+            frame: FrameRow {
+                id: entry.id,
+                pack,
+                ordinal: ordinal as u32,
+                offset,
+                sealed_bytes: entry.sealed_bytes,
+                raw_bytes: entry.raw_bytes,
+                codec: entry.codec,
+                base: entry.base,
+                version: entry.version,
+                rank: entry.rank,
+            },
+            broken: false,
+        };
+        insert.execute(params![number, encode_frame(&stored)])?;
+        finders.ids.push(IdRow::of(&stored));
+        if let Some(base) = entry.base {
+            finders.bases.push(IdRow {
+                key: key_of_base(base),
+                ..IdRow::of(&stored)
+            });
         }
-        if rows.len() >= ROWS_PER_FEATURE {
-            // The rows come in the order they were added: the first is the oldest.
-            remove_sketch(connection, feature, rows[0].added)?;
-        }
-        connection
-            .prepare_cached("INSERT INTO sketches VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
-            .execute(params![
+        let whole = entry.base.is_none();
+        for feature in entry.sketch.iter().flat_map(features) {
+            finders.features.push(FeatureEntry {
                 feature,
-                added,
-                entry.id.0,
-                root,
-                entry.version,
-                whole
-            ])?;
+                number,
+                whole,
+            });
+        }
     }
     Ok(())
 }
 
-/// A row that the new one of the same lineage makes superfluous: its oldest version, once it has two.
-fn superseded(rows: &[SketchRow], root: i64) -> Option<usize> {
-    let versions = || {
-        rows.iter()
-            .enumerate()
-            .filter(|(_, row)| row.root == root && !row.whole)
-    };
-    if versions().count() < VERSIONS_PER_LINEAGE {
-        return None;
+pub(super) fn insert_ids(connection: &Connection, rows: &[IdRow]) -> rusqlite::Result<()> {
+    let mut insert = connection.prepare_cached("INSERT INTO ids VALUES (?1, ?2, ?3)")?;
+    for row in rows {
+        insert.execute([row.key, row.number, row.mark()])?;
     }
-    versions()
-        .min_by_key(|(_, row)| row.version)
-        .map(|(at, _)| at)
-}
-
-fn sketch_rows(connection: &Connection, feature: i64) -> rusqlite::Result<Vec<SketchRow>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT added, root, version, whole FROM sketches WHERE feature = ?1 ORDER BY added",
-    )?;
-    let rows = statement.query_map([feature], |row| {
-        Ok(SketchRow {
-            added: row.get(0)?,
-            root: row.get(1)?,
-            version: row.get(2)?,
-            whole: row.get(3)?,
-        })
-    })?;
-    rows.collect()
-}
-
-fn remove_sketch(connection: &Connection, feature: i64, added: i64) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached("DELETE FROM sketches WHERE feature = ?1 AND added = ?2")?
-        .execute([feature, added])
-        .map(drop)
+    Ok(())
 }

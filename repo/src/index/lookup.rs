@@ -1,95 +1,68 @@
 //! Questions to the index.
 
-use std::collections::HashMap;
 use std::sync::PoisonError;
 
 use nightfold_chunker::{ChunkId, Sketch};
 use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row};
 
+use super::row::{IdRow, StoredFrame, decode_frame, key_of, key_of_base, pack_guard};
 use super::{FrameRow, Index, IndexedPack};
 use crate::error::{Error, Result};
-use crate::format::{BaseRef, CodecKind, ObjectId, StreamKind};
+use crate::format::{BaseRef, ObjectId, StreamKind};
 
-pub(super) const FRAME_COLUMNS: &str =
-    "id, pack, ordinal, offset, sealed, raw, codec, base, version, rank, root, guard";
+/// Packs whose rows are kept in memory.
+const PACKS_KEPT_MAX: usize = 65_536;
+
+// The outer join tells of a frame that is named and not there.
+const FRAMES_BY_KEY: &str = "
+    SELECT ids.number, ids.mark, frames.row FROM ids LEFT JOIN frames ON frames.number = ids.number
+    WHERE ids.key = ?1";
 
 impl Index {
     /// The usable frames of a chunk, whole ones first.
     pub(crate) fn frames(&self, id: ChunkId) -> Result<Vec<FrameRow>> {
-        self.frames_between(id, id)
-    }
-
-    /// The usable frames of the chunks that a base reference may mean.
-    pub(crate) fn base_frames(&self, base: BaseRef) -> Result<Vec<FrameRow>> {
-        let (low, high) = base.range();
-        self.frames_between(low, high)
-    }
-
-    fn frames_between(&self, low: ChunkId, high: ChunkId) -> Result<Vec<FrameRow>> {
-        self.read(|connection| {
-            let mut statement = connection.prepare_cached(&format!(
-                "SELECT {FRAME_COLUMNS} FROM frames WHERE id BETWEEN ?1 AND ?2 AND broken = 0 ORDER BY rank, pack DESC"
-            ))?;
-            let rows = statement.query_map(params![low.0, high.0], frame_row)?;
-            rows.collect()
-        })
+        self.read(|connection| frames(connection, id))
     }
 
     /// Whether a usable frame holds the chunk.
+    #[cfg(any(test, feature = "internals"))]
     pub(crate) fn holds(&self, id: ChunkId) -> Result<bool> {
-        Ok(!self.frames(id)?.is_empty())
+        self.read(|connection| holds(connection, id))
     }
 
-    /// Chunks that share features with the sketch: most first, the most recent on a tie.
+    /// The same for many chunks, faster than one by one.
+    pub(crate) fn holds_each(&self, ids: &[ChunkId]) -> Result<Vec<bool>> {
+        let session = self.session()?;
+        ids.iter().map(|id| session.holds(*id)).collect()
+    }
+
+    /// Chunks that share features with the sketch: most first, the most recent on a tie. Only the likeliest.
     pub(crate) fn similar(&self, sketch: &Sketch) -> Result<Vec<(ChunkId, u32)>> {
-        let mut found: HashMap<ChunkId, (u32, i64)> = HashMap::new();
-        self.read(|connection| {
-            let mut statement = connection
-                .prepare_cached("SELECT chunk, added FROM sketches WHERE feature = ?1")?;
-            for feature in features(sketch) {
-                let mut rows = statement.query([feature])?;
-                while let Some(row) = rows.next()? {
-                    let entry = found.entry(ChunkId(row.get(0)?)).or_default();
-                    entry.0 += 1;
-                    entry.1 = entry.1.max(row.get(1)?);
-                }
-            }
-            Ok(())
-        })?;
-        let mut found: Vec<_> = found.into_iter().collect();
-        found.sort_unstable_by_key(|(_, rating)| std::cmp::Reverse(*rating));
-        Ok(found
-            .into_iter()
-            .map(|(id, (matches, _))| (id, matches))
-            .collect())
+        self.session()?.similar(sketch)
     }
 
     /// The pack of this number.
     pub(crate) fn pack(&self, number: i64) -> Result<IndexedPack> {
-        if let Some(pack) = self
-            .packs
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&number)
-        {
+        let kept = || self.packs.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pack) = kept().get(&number) {
             return Ok(*pack);
         }
         let row = self.read(|connection| {
             connection
                 .prepare_cached(
-                    "SELECT id, epoch, stream, bytes, guard FROM packs WHERE number = ?1",
+                    "SELECT id, epoch, stream, bytes, guard, number, frames FROM packs WHERE number = ?1",
                 )?
                 .query_row([number], pack_row)
                 .optional()
         })?;
-        let Some(pack) = row else {
+        let Some((_, pack, _)) = row else {
             return Err(Error::IndexCorrupt {
                 reason: format!("it names a pack, number {number}, that it does not list"),
             });
         };
-        let mut packs = self.packs.lock().unwrap_or_else(PoisonError::into_inner);
-        if packs.len() >= 65_536 {
+        let mut packs = kept();
+        if packs.len() >= PACKS_KEPT_MAX {
             packs.clear();
         }
         packs.insert(number, pack);
@@ -99,9 +72,11 @@ impl Index {
     /// All packs.
     pub(crate) fn packs(&self) -> Result<Vec<(i64, IndexedPack)>> {
         self.read(|connection| {
-            let mut statement =
-                connection.prepare("SELECT id, epoch, stream, bytes, guard, number FROM packs")?;
-            let rows = statement.query_map([], |row| Ok((row.get(5)?, pack_row(row)?)))?;
+            let mut statement = connection
+                .prepare("SELECT id, epoch, stream, bytes, guard, number, frames FROM packs")?;
+            let rows = statement.query_map([], |row| {
+                pack_row(row).map(|(number, pack, _)| (number, pack))
+            })?;
             rows.collect()
         })
     }
@@ -109,60 +84,113 @@ impl Index {
     /// Every usable frame, passed to `visit`.
     pub(crate) fn each_frame(&self, mut visit: impl FnMut(FrameRow)) -> Result<()> {
         self.read(|connection| {
-            let mut statement = connection.prepare(&format!(
-                "SELECT {FRAME_COLUMNS} FROM frames WHERE broken = 0"
-            ))?;
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
-                visit(frame_row(row)?);
-            }
-            Ok(())
+            each_stored(connection, 0, |stored| {
+                usable(stored).into_iter().for_each(&mut visit);
+                Ok(())
+            })
         })
     }
 }
 
-/// The keys under which a sketch is found: position and value of each super-feature.
-pub(super) fn features(sketch: &Sketch) -> [i64; 6] {
-    let mut position = 0;
-    sketch.0.map(|value| {
-        position += 1;
-        (position << 32) | i64::from(value)
+pub(super) fn holds(connection: &Connection, id: ChunkId) -> rusqlite::Result<bool> {
+    let mut statement = connection.prepare_cached(FRAMES_BY_KEY)?;
+    let key = key_of(id);
+    let mut rows = statement.query([key])?;
+    while let Some(row) = rows.next()? {
+        if usable(found_frame(key, row)?).is_some_and(|frame| frame.id == id) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+pub(super) fn frames(connection: &Connection, id: ChunkId) -> rusqlite::Result<Vec<FrameRow>> {
+    frames_where(connection, key_of(id), |found| *found == id)
+}
+
+pub(super) fn base_frames(
+    connection: &Connection,
+    base: BaseRef,
+) -> rusqlite::Result<Vec<FrameRow>> {
+    frames_where(connection, key_of_base(base), |found| {
+        BaseRef::from(*found) == base
     })
+}
+
+fn frames_where(
+    connection: &Connection,
+    key: i64,
+    wanted: impl Fn(&ChunkId) -> bool,
+) -> rusqlite::Result<Vec<FrameRow>> {
+    let mut statement = connection.prepare_cached(FRAMES_BY_KEY)?;
+    let mut rows = statement.query([key])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.extend(usable(found_frame(key, row)?).filter(|frame| wanted(&frame.id)));
+    }
+    found.sort_unstable_by_key(|frame| (frame.rank, std::cmp::Reverse(frame.pack)));
+    Ok(found)
+}
+
+/// A row of [`FRAMES_BY_KEY`]: both halves must say the same.
+fn found_frame(key: i64, row: &Row<'_>) -> rusqlite::Result<StoredFrame> {
+    let number = row.get(0)?;
+    let id_row = IdRow::from_mark(key, number, row.get(1)?)
+        .ok_or_else(|| damaged(1, "a row was changed"))?;
+    let Some(bytes) = row.get_ref(2)?.as_blob_or_null()? else {
+        return Err(damaged(2, "it names a frame that it does not list"));
+    };
+    let stored = stored_frame(number, bytes)?;
+    if IdRow::of(&stored) == id_row {
+        Ok(stored)
+    } else {
+        Err(damaged(2, "two rows of one frame differ"))
+    }
+}
+
+fn stored_frame(number: i64, bytes: &[u8]) -> rusqlite::Result<StoredFrame> {
+    decode_frame(number, bytes).map_err(|malformed| damaged(1, &malformed.to_string()))
+}
+
+/// A frame that can be decoded.
+pub(super) fn usable(stored: StoredFrame) -> Option<FrameRow> {
+    (!stored.broken).then_some(stored.frame)
+}
+
+/// The frame of this number.
+pub(super) fn frame_at(
+    connection: &Connection,
+    number: i64,
+) -> rusqlite::Result<Option<StoredFrame>> {
+    let mut statement = connection.prepare_cached("SELECT row FROM frames WHERE number = ?1")?;
+    let mut rows = statement.query([number])?;
+    let Some(row) = rows.next()? else {
+        return Ok(None);
+    };
+    stored_frame(number, row.get_ref(0)?.as_blob()?).map(Some)
+}
+
+/// Every frame from a number on, usable or not, passed to `visit`.
+pub(super) fn each_stored(
+    connection: &Connection,
+    first: i64,
+    mut visit: impl FnMut(StoredFrame) -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
+    let mut statement =
+        connection.prepare_cached("SELECT number, row FROM frames WHERE number >= ?1")?;
+    let mut rows = statement.query([first])?;
+    while let Some(row) = rows.next()? {
+        visit(stored_frame(row.get(0)?, row.get_ref(1)?.as_blob()?)?)?;
+    }
+    Ok(())
 }
 
 pub(super) fn damaged(column: usize, what: &str) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, Type::Null, what.into())
 }
 
-/// A usable frame. A row that was marked as broken does not pass for one when that mark's bit is flipped: the
-/// guard tells.
-fn frame_row(row: &Row<'_>) -> rusqlite::Result<FrameRow> {
-    guarded_frame_row(row, false)
-}
-
-pub(super) fn guarded_frame_row(row: &Row<'_>, broken: bool) -> rusqlite::Result<FrameRow> {
-    let codec: u8 = row.get(6)?;
-    let frame = FrameRow {
-        id: ChunkId(row.get(0)?),
-        pack: row.get(1)?,
-        ordinal: row.get(2)?,
-        offset: row.get::<_, i64>(3)? as u64,
-        sealed_bytes: row.get(4)?,
-        raw_bytes: row.get(5)?,
-        codec: CodecKind::from_number(codec).ok_or_else(|| damaged(6, "unknown codec"))?,
-        base: row.get::<_, Option<[u8; 12]>>(7)?.map(BaseRef),
-        version: row.get(8)?,
-        rank: row.get(9)?,
-        root: row.get(10)?,
-    };
-    if row.get::<_, i64>(11)? == frame_guard(&frame) | i64::from(broken) << 32 {
-        Ok(frame)
-    } else {
-        Err(damaged(11, "a row was changed"))
-    }
-}
-
-fn pack_row(row: &Row<'_>) -> rusqlite::Result<IndexedPack> {
+/// Number, pack and number of frames of `id, epoch, stream, bytes, guard, number, frames`.
+pub(super) fn pack_row(row: &Row<'_>) -> rusqlite::Result<(i64, IndexedPack, u32)> {
     let pack = IndexedPack {
         id: ObjectId(row.get(0)?),
         epoch: row.get(1)?,
@@ -173,71 +201,25 @@ fn pack_row(row: &Row<'_>) -> rusqlite::Result<IndexedPack> {
         },
         bytes: row.get::<_, i64>(3)? as u64,
     };
-    if row.get::<_, i64>(4)? == pack_guard(&pack) {
-        Ok(pack)
+    let (number, frames) = (row.get(5)?, row.get(6)?);
+    if row.get::<_, i64>(4)? == pack_guard(number, frames, &pack) {
+        Ok((number, pack, frames))
     } else {
         Err(damaged(4, "a row was changed"))
     }
 }
 
-/// 32 bits over all that a frame's row says; the bit above them is set in rows marked as broken. Not a MAC: it guards against flipped bits, not against forgers.
-pub(super) fn frame_guard(frame: &FrameRow) -> i64 {
-    let mut hash = Fnv::new();
-    hash.bytes(&frame.id.0);
-    hash.word(frame.pack as u64);
-    hash.word(u64::from(frame.ordinal) << 32 | u64::from(frame.sealed_bytes));
-    hash.word(frame.offset);
-    hash.word(u64::from(frame.raw_bytes) << 32 | u64::from(frame.version));
-    hash.word(
-        u64::from(frame.codec as u8) << 16
-            | u64::from(frame.rank) << 8
-            | u64::from(frame.base.is_some()),
-    );
-    hash.bytes(&frame.base.map_or([0; 12], |base| base.0));
-    hash.word(frame.root as u64);
-    hash.finish()
-}
-
-pub(super) fn pack_guard(pack: &IndexedPack) -> i64 {
-    let mut hash = Fnv::new();
-    hash.bytes(&pack.id.0);
-    hash.word(u64::from(pack.epoch) << 8 | u64::from(pack.stream as u8));
-    hash.word(pack.bytes);
-    hash.finish()
-}
-
-/// FNV-1a over words with a final mix: a few nanoseconds a row, which a lookup does not notice.
-struct Fnv(u64);
-
-impl Fnv {
-    fn new() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-
-    fn word(&mut self, word: u64) {
-        self.0 = (self.0 ^ word).wrapping_mul(0x0000_0100_0000_01b3);
-        self.0 ^= self.0 >> 29;
-    }
-
-    fn bytes(&mut self, bytes: &[u8]) {
-        for piece in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..piece.len()].copy_from_slice(piece);
-            self.word(u64::from_le_bytes(word));
-        }
-    }
-
-    fn finish(mut self) -> i64 {
-        self.word(0x9e37_79b9_7f4a_7c15);
-        i64::from((self.0 >> 32) as u32)
-    }
-}
-
-/// Reads a value of the table `meta`.
-pub(super) fn meta(connection: &Connection, key: &str) -> rusqlite::Result<Option<i64>> {
+/// Reads a number of the table `meta`.
+pub(super) fn meta(connection: &Connection, key: &str) -> rusqlite::Result<i64> {
     connection
-        .query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| {
-            row.get(0)
-        })
-        .optional()
+        .prepare_cached("SELECT value FROM meta WHERE key = ?1")?
+        .query_row([key], |row| row.get(0))
+}
+
+/// Changes a number of the table `meta`.
+pub(super) fn set_meta(connection: &Connection, key: &str, value: i64) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE meta SET value = ?2 WHERE key = ?1")?
+        .execute(rusqlite::params![key, value])
+        .map(drop)
 }

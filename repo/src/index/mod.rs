@@ -2,14 +2,21 @@
 //!
 //! It is derived from the packs' directories and lies in the client's cache: losing it costs time, never data.
 
+mod bulk;
 mod catch_up;
 mod insert;
 mod lookup;
+mod row;
 mod schema;
+mod session;
+mod sketches;
 mod verify;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+pub(crate) use session::Session;
 
 use nightfold_chunker::ChunkId;
 use rusqlite::Connection;
@@ -39,8 +46,6 @@ pub(crate) struct FrameRow {
     pub(crate) base: Option<BaseRef>,
     pub(crate) version: u32,
     pub(crate) rank: u8,
-    /// Tells lineages apart: the first bytes of the id of the whole frame that the chain ends in.
-    pub(crate) root: i64,
 }
 
 /// An open index file, shared by all threads.
@@ -48,7 +53,7 @@ pub(crate) struct Index {
     path: PathBuf,
     writer: Mutex<Connection>,
     readers: Mutex<Vec<Connection>>,
-    packs: Mutex<std::collections::HashMap<i64, IndexedPack>>,
+    packs: Mutex<HashMap<i64, IndexedPack>>,
     verified: Mutex<bool>,
 }
 
@@ -67,12 +72,11 @@ impl Index {
 
     /// Removes an index file and what SQLite keeps beside it.
     pub(crate) fn remove(path: &Path) -> Result<()> {
-        for suffix in ["", "-wal", "-shm", "-journal"] {
-            let mut name = path.as_os_str().to_owned();
-            name.push(suffix);
-            match std::fs::remove_file(&name) {
+        for suffix in ["", "-wal", "-shm", "-journal", STAGED_SUFFIX] {
+            let path = beside(path, suffix);
+            match remove_file(&path) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(Error::io("remove", PathBuf::from(name).display(), error));
+                    return Err(Error::io("remove", path.display(), error));
                 }
                 _ => {}
             }
@@ -86,21 +90,33 @@ impl Index {
 
     /// Runs `read` on a connection that no other thread uses meanwhile.
     fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        let connection = self.take_reader()?;
+        let result = read(&connection);
+        self.give_reader(connection);
+        result.map_err(|error| self.failed(error))
+    }
+
+    fn take_reader(&self) -> Result<Connection> {
         let pooled = self
             .readers
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .pop();
-        let connection = match pooled {
-            Some(connection) => connection,
-            None => schema::open_reader(&self.path)?,
-        };
-        let result = read(&connection);
+        pooled.map_or_else(|| schema::open_reader(&self.path), Ok)
+    }
+
+    fn give_reader(&self, connection: Connection) {
         self.readers
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(connection);
-        result.map_err(|error| self.failed(error))
+    }
+
+    fn close_readers(&self) {
+        self.readers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
     }
 
     fn failed(&self, error: rusqlite::Error) -> Error {
@@ -108,11 +124,17 @@ impl Index {
     }
 }
 
-/// The first eight bytes of an id, as SQLite's integer.
-fn root_of(id: ChunkId) -> i64 {
-    let mut root = [0; 8];
-    root.copy_from_slice(&id.0[..8]);
-    i64::from_be_bytes(root)
+/// What rows are sorted in while an empty index is filled.
+const STAGED_SUFFIX: &str = "-staged";
+
+fn beside(index: &Path, suffix: &str) -> PathBuf {
+    let mut name = index.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+fn remove_file(path: &Path) -> std::io::Result<()> {
+    std::fs::remove_file(path)
 }
 
 #[cfg(test)]

@@ -8,7 +8,9 @@ use std::sync::PoisonError;
 use rusqlite::Connection;
 
 use super::Index;
-use super::lookup::{FRAME_COLUMNS, damaged, guarded_frame_row, meta};
+use super::catch_up::broken_frames;
+use super::lookup::{damaged, each_stored};
+use super::row::{IdRow, number_of};
 use crate::error::Result;
 
 impl Index {
@@ -16,40 +18,55 @@ impl Index {
     pub(crate) fn verify_once(&self) -> Result<()> {
         let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
         if !*verified {
-            self.packs()?;
-            self.read(verify)?;
+            self.verify()?;
             *verified = true;
         }
         Ok(())
     }
+
+    /// Looks through the whole index.
+    pub(crate) fn verify(&self) -> Result<()> {
+        self.packs()?;
+        self.read(verify)
+    }
 }
 
 fn verify(connection: &Connection) -> rusqlite::Result<()> {
+    // One view of all tables.
+    let transaction = connection.unchecked_transaction()?;
     let verdict: String =
-        connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+        transaction.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
     if verdict != "ok" {
         return Err(damaged(0, &verdict));
     }
-    let strays: i64 = connection.query_row(
-        "SELECT count(*) FROM frames WHERE pack NOT IN (SELECT number FROM packs)",
-        [],
-        |row| row.get(0),
-    )?;
-    if strays != 0 {
-        return Err(damaged(1, "frames of packs that it does not list"));
-    }
-    let mut statement =
-        connection.prepare(&format!("SELECT {FRAME_COLUMNS}, broken FROM frames"))?;
-    let mut rows = statement.query([])?;
-    let mut broken_frames = 0;
-    while let Some(row) = rows.next()? {
-        let broken = row.get::<_, i64>(12)? != 0;
-        guarded_frame_row(row, broken)?;
-        broken_frames += i64::from(broken);
-    }
-    if broken_frames == meta(connection, "broken")?.unwrap_or(0) {
+    let mut find = transaction.prepare("SELECT mark FROM ids WHERE key = ?1 AND number = ?2")?;
+    let mut listed_as_broken = transaction.prepare("SELECT 1 FROM broken WHERE number = ?1")?;
+    let (mut frames, mut broken, mut first_frames) = (0, 0, 0);
+    each_stored(&transaction, 0, |stored| {
+        let row = IdRow::of(&stored);
+        let mark: i64 = find.query_row([row.key, row.number], |row| row.get(0))?;
+        if mark != row.mark() {
+            return Err(damaged(1, "two rows of one frame differ"));
+        }
+        frames += 1;
+        if stored.broken {
+            listed_as_broken.query_row([row.number], |_| Ok(()))?;
+            broken += 1;
+        }
+        first_frames += i64::from(number_of(&stored.frame) == stored.frame.pack);
         Ok(())
-    } else {
-        Err(damaged(12, "marks of broken frames were changed"))
+    })?;
+    let listed: (i64, i64, i64) = transaction.query_row(
+        "SELECT (SELECT count(*) FROM ids), (SELECT coalesce(sum(frames), 0) FROM packs),
+            (SELECT count(*) FROM packs WHERE frames > 0)",
+        [],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    )?;
+    if listed != (frames, frames, first_frames) {
+        return Err(damaged(0, "tables differ in which frames there are"));
     }
+    if broken_frames(&transaction)? != broken {
+        return Err(damaged(0, "marks of broken frames were changed"));
+    }
+    Ok(())
 }

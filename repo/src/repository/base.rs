@@ -4,15 +4,14 @@
 //! ancestors is its base: version n rests on n minus the highest power of [`RADIX`] that divides n, so that
 //! chains grow with the logarithm of the number of nights.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::Arc;
 
 use nightfold_chunker::{ChunkId, Sketch};
 
 use super::read;
 use super::unpublished::Ancestor;
 use super::write::RunWriter;
-use crate::codec::{self, Encoded};
+use crate::codec;
 use crate::error::{Error, Result};
 use crate::format::StreamKind;
 use crate::limits::{RANK_MAX, VERSIONS_PER_LINEAGE};
@@ -20,8 +19,6 @@ use crate::limits::{RANK_MAX, VERSIONS_PER_LINEAGE};
 const RADIX: u32 = 8;
 /// Chunks below this take no delta: the base's name alone would cost what it saves.
 const DELTA_BYTES_MIN: usize = 64;
-/// How far around the expected place a track looks for the chunk that was matched.
-const TRACK_REACH: usize = 32;
 
 /// The version that version n of a chunk is encoded against.
 fn skip_target(version: u32) -> u32 {
@@ -30,50 +27,6 @@ fn skip_target(version: u32) -> u32 {
         power *= RADIX;
     }
     version - power
-}
-
-/// The recipe that the same file had in the previous snapshot: what stood at the same place is the first guess
-/// for a base.
-pub struct Track {
-    previous: Vec<ChunkId>,
-    /// A chunk of the new recipe and the one of the previous that it matched.
-    anchor: Mutex<(usize, usize)>,
-}
-
-impl Track {
-    /// Follows a previous recipe.
-    pub fn new(previous: Vec<ChunkId>) -> Self {
-        Self {
-            previous,
-            anchor: Mutex::default(),
-        }
-    }
-
-    /// The chunk at the place that corresponds to the new recipe's `at`.
-    pub(super) fn guess(&self, at: usize) -> Option<ChunkId> {
-        let (new, old) = *self.anchor.lock().unwrap_or_else(PoisonError::into_inner);
-        self.previous.get((old + at).checked_sub(new)?).copied()
-    }
-
-    /// Learns that the new recipe's `at` is, or is a new version of, `matched`.
-    pub(super) fn settle(&self, at: usize, matched: ChunkId) {
-        let mut anchor = self.anchor.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(expected) = (anchor.1 + at).checked_sub(anchor.0) else {
-            return;
-        };
-        let start = expected
-            .saturating_sub(TRACK_REACH)
-            .min(self.previous.len());
-        let end = (expected + TRACK_REACH).min(self.previous.len());
-        let near = self.previous[start..end]
-            .iter()
-            .enumerate()
-            .filter(|(_, id)| **id == matched);
-        if let Some((found, _)) = near.min_by_key(|(offset, _)| (start + offset).abs_diff(expected))
-        {
-            *anchor = (at, start + found);
-        }
-    }
 }
 
 /// A chunk on its way to becoming a frame.
@@ -85,64 +38,58 @@ pub(super) struct Candidate<'a> {
     pub(super) sequence: u64,
 }
 
-/// A chunk encoded against a base.
-pub(super) struct Delta {
+/// What a chunk is to be encoded against.
+pub(super) struct Base {
+    /// What the chunk is a new version of.
     pub(super) nearest: ChunkId,
     pub(super) version: u32,
     pub(super) rank: u8,
-    pub(super) base: ChunkId,
-    pub(super) base_bytes: std::sync::Arc<[u8]>,
-    pub(super) encoded: Encoded,
+    /// An ancestor of that, by the skip chain.
+    pub(super) id: ChunkId,
+    pub(super) bytes: Arc<[u8]>,
 }
 
-/// What encoding against a chunk came to.
-pub(super) enum Attempt {
-    /// It cannot be a base: not here, damaged, or too deep.
+/// What looking for the base of a new version came to.
+pub(super) enum Choice {
+    /// Not against this chunk: it is not here, damaged, or of no use.
     Impossible,
     /// It is time for a whole frame of this version.
     WholeDue(u32),
-    /// A delta.
-    Delta(Delta),
+    /// Against this.
+    Against(Base),
 }
 
 impl RunWriter {
-    /// Encodes the chunk as a new version of `nearest`.
-    pub(super) fn encode_against(
-        &self,
-        candidate: Candidate<'_>,
-        nearest: ChunkId,
-    ) -> Result<Attempt> {
+    /// The base of the chunk as a new version of `nearest`.
+    pub(super) fn base_for(&self, candidate: Candidate<'_>, nearest: ChunkId) -> Result<Choice> {
         if candidate.chunk.len() < DELTA_BYTES_MIN {
-            return Ok(Attempt::Impossible);
+            return Ok(Choice::Impossible);
         }
         let Some(found) = self.ancestor(candidate, nearest)? else {
-            return Ok(Attempt::Impossible);
+            return Ok(Choice::Impossible);
         };
         let version = found.version.saturating_add(1);
         if version % VERSIONS_PER_LINEAGE == 0 {
-            return Ok(Attempt::WholeDue(version));
+            return Ok(Choice::WholeDue(version));
         }
         let Some(base) = self.walk(candidate, found, skip_target(version))? else {
-            return Ok(Attempt::Impossible);
+            return Ok(Choice::Impossible);
         };
         if base.rank >= RANK_MAX {
-            return Ok(Attempt::WholeDue(version));
+            return Ok(Choice::WholeDue(version));
         }
-        let Some(base_bytes) = self.base_bytes(candidate, base.id)? else {
-            return Ok(Attempt::Impossible);
+        let Some(bytes) = self.base_bytes(candidate, base.id)? else {
+            return Ok(Choice::Impossible);
         };
-        if !codec::may_be_base(&base_bytes) {
-            return Ok(Attempt::Impossible);
+        if !codec::may_be_base(&bytes) {
+            return Ok(Choice::Impossible);
         }
-        let encoded = codec::encode_delta(candidate.chunk, &base_bytes, self.level())?;
-        let rank = base.rank + 1;
-        Ok(Attempt::Delta(Delta {
+        Ok(Choice::Against(Base {
             nearest,
             version,
-            rank,
-            base: base.id,
-            base_bytes,
-            encoded,
+            rank: base.rank + 1,
+            id: base.id,
+            bytes,
         }))
     }
 
@@ -194,7 +141,7 @@ impl RunWriter {
             let row = match in_run {
                 Some(ancestor) => Some(ancestor),
                 None => self.repository().with_index(|index| {
-                    let row = read::bases(index, base, rank)?.first().copied();
+                    let row = read::bases(&index.session()?, base, rank)?.first().copied();
                     Ok(row.map(|row| Ancestor {
                         id: row.id,
                         version: row.version,
@@ -212,11 +159,7 @@ impl RunWriter {
     }
 
     /// The base's bytes, its id checked. A base that cannot be read is passed over and told of.
-    fn base_bytes(
-        &self,
-        candidate: Candidate<'_>,
-        id: ChunkId,
-    ) -> Result<Option<std::sync::Arc<[u8]>>> {
+    fn base_bytes(&self, candidate: Candidate<'_>, id: ChunkId) -> Result<Option<Arc<[u8]>>> {
         if let Some(base) = self
             .unpublished()
             .base(id, candidate.stream, candidate.sequence)
@@ -270,22 +213,5 @@ mod tests {
             depth
         };
         assert!((1..VERSIONS_PER_LINEAGE).map(depth).max() <= Some(i32::from(RANK_MAX)));
-    }
-
-    #[test]
-    fn a_track_follows_shifted_recipes() {
-        let id = |n: u8| ChunkId([n; 20]);
-        let track = Track::new((0..10).map(id).collect());
-        assert_eq!(track.guess(3), Some(id(3)));
-        track.settle(3, id(5));
-        assert_eq!(track.guess(4), Some(id(6)));
-        assert_eq!(track.guess(2), Some(id(4)));
-        assert_eq!(track.guess(8), None);
-        track.settle(4, id(200));
-        assert_eq!(
-            track.guess(4),
-            Some(id(6)),
-            "a match from elsewhere changes nothing"
-        );
     }
 }

@@ -168,41 +168,53 @@ impl Repository {
     fn catch_up(&self, index: &Index) -> Result<IndexReport> {
         let difference = index.compare(|| self.storage.list(Kind::Pack))?;
         let mut report = IndexReport::default();
-        let mut recheck = !difference.gone.is_empty();
-        if recheck {
+        if !difference.gone.is_empty() {
             index.remove_packs(&difference.gone)?;
         }
-        for listed in difference.unseen.chunks(PACKS_AT_ONCE) {
-            let directories: Vec<_> = listed
-                .par_iter()
-                .map(|pack| self.pack_for_index(*pack))
-                .collect();
-            let mut packs = Vec::with_capacity(listed.len());
-            for directory in directories {
-                match directory {
-                    Ok(pack) => packs.push(pack),
-                    // Deleted since it was listed.
-                    Err(Error::Missing { .. }) => {}
-                    Err(error @ (Error::Corrupt { .. } | Error::Unsupported { .. })) => {
-                        report.damaged += 1;
-                        self.notice(&format!(
-                            "{error}; what it holds is taken as not stored (see `nightfold check`)"
-                        ));
-                    }
-                    Err(other) => return Err(other),
-                }
-            }
-            report.packs += packs.len() as u64;
-            report.frames += packs
-                .iter()
-                .map(|(_, directory)| directory.entries.len() as u64)
-                .sum::<u64>();
-            recheck |= index.insert(&packs)? > 0;
+        let mut batches = difference
+            .unseen
+            .chunks(PACKS_AT_ONCE)
+            .map(|listed| self.packs_for_index(listed, &mut report));
+        if difference.empty && difference.unseen.len() > PACKS_AT_ONCE {
+            index.fill(batches)?;
+        } else {
+            batches.try_for_each(|packs| index.insert(&packs?))?;
         }
-        if recheck || (report.packs > 0 && index.has_broken()?) {
-            index.mark_broken()?;
-        }
+        index.mark_broken()?;
         Ok(report)
+    }
+
+    /// The directories of some packs, read at once. Those that cannot be read are told of and left out.
+    fn packs_for_index(
+        &self,
+        listed: &[Listed],
+        report: &mut IndexReport,
+    ) -> Result<Vec<(IndexedPack, Directory)>> {
+        let directories: Vec<_> = listed
+            .par_iter()
+            .map(|pack| self.pack_for_index(*pack))
+            .collect();
+        let mut packs = Vec::with_capacity(listed.len());
+        for directory in directories {
+            match directory {
+                Ok(pack) => packs.push(pack),
+                // Deleted since it was listed.
+                Err(Error::Missing { .. }) => {}
+                Err(error @ (Error::Corrupt { .. } | Error::Unsupported { .. })) => {
+                    report.damaged += 1;
+                    self.notice(&format!(
+                        "{error}; what it holds is taken as not stored (see `nightfold check`)"
+                    ));
+                }
+                Err(other) => return Err(other),
+            }
+        }
+        report.packs += packs.len() as u64;
+        report.frames += packs
+            .iter()
+            .map(|(_, directory)| directory.entries.len() as u64)
+            .sum::<u64>();
+        Ok(packs)
     }
 
     fn pack_for_index(&self, listed: Listed) -> Result<(IndexedPack, Directory)> {

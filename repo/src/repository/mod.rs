@@ -1,17 +1,20 @@
 //! A repository: made, opened, written and read.
 
 mod base;
+mod encode;
 mod index_handle;
 mod init;
 mod keys;
 mod packer;
 mod read;
 mod snapshots;
+mod track;
 mod unpublished;
 mod write;
 
+use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use nightfold_chunker::{ChunkSizes, Cutter, IdKey, Sketcher};
 use zeroize::{Zeroize, Zeroizing};
@@ -20,8 +23,11 @@ pub use index_handle::IndexReport;
 pub use init::InitOptions;
 pub use keys::KeyInfo;
 pub use read::ContentReader;
+#[cfg(feature = "internals")]
+pub(crate) use read::chain;
 pub use snapshots::{StoredSnapshot, WriterState};
-pub use write::{Batch, ChunkInput, RunTotals, RunWriter, Track, WriteOptions};
+pub use track::Track;
+pub use write::{ChunkInput, RunTotals, RunWriter, WriteOptions};
 
 use crate::crypto::Vault;
 use crate::error::{Error, Result};
@@ -58,6 +64,8 @@ pub struct Repository {
     index: IndexHandle,
     cache: PathBuf,
     notice: Notice,
+    /// Writer and sequence number of the snapshots read so far.
+    writers: Mutex<HashMap<ObjectId, (String, u64)>>,
 }
 
 impl Repository {
@@ -120,6 +128,7 @@ impl Repository {
             index,
             cache,
             notice: options.notice,
+            writers: Mutex::default(),
         })
     }
 

@@ -134,7 +134,8 @@ impl Worker {
             };
             let ids: Vec<_> = directory.entries.iter().map(|entry| entry.id).collect();
             let packs = [(indexed, directory)];
-            self.repository.with_index(|index| index.insert(&packs))?;
+            self.repository
+                .with_index(|index| index.insert_sound(&packs))?;
             let mut unpublished = self
                 .unpublished
                 .lock()

@@ -10,7 +10,7 @@ use super::Repository;
 use crate::codec;
 use crate::error::{Error, Result};
 use crate::format::{BaseRef, CHUNK_ID_BYTES, Content, Kind, ObjectName, decode_ids};
-use crate::index::{FrameRow, Index};
+use crate::index::{FrameRow, Index, Session};
 use crate::limits::{CONTENT_DEPTH_MAX, RANK_MAX};
 use crate::pack::open_frame;
 
@@ -81,8 +81,9 @@ impl Repository {
             return Ok(false);
         };
         self.with_index(|index| {
+            let session = index.session()?;
             for id in recipe.iter().chain(&ids) {
-                if !index.holds(*id)? {
+                if !session.holds(*id)? {
                     return Ok(false);
                 }
             }
@@ -217,7 +218,9 @@ impl Repository {
                 None => self
                     .decode_frame(index, row, None, None)
                     .map_err(|error| vec![error.to_string()]),
-                Some(base) => bases(index, base, row.rank)
+                Some(base) => index
+                    .session()
+                    .and_then(|session| bases(&session, base, row.rank))
                     .map_err(|error| vec![error.to_string()])
                     .and_then(|rows| self.any_of(index, &rows, failed))
                     .and_then(|base| {
@@ -252,23 +255,28 @@ impl Repository {
 
     /// The ids of the chunks that hold the recipe of a content, all depths.
     pub fn recipe_ids(&self, content: &Content) -> Result<Vec<ChunkId>> {
+        Ok(self.recipe_levels(content)?.concat())
+    }
+
+    /// The same for each depth, the topmost first.
+    pub(super) fn recipe_levels(&self, content: &Content) -> Result<Vec<Vec<ChunkId>>> {
         let Content::Chunks { depth, ids, size } = content else {
             return Ok(Vec::new());
         };
-        let mut all = Vec::new();
+        let mut levels = Vec::new();
         let mut level = ids.clone();
         for _ in 0..(*depth).min(CONTENT_DEPTH_MAX) {
             let below = self.recipe_level(&level, *size)?;
-            all.append(&mut level);
+            levels.push(level);
             level = below;
         }
-        Ok(all)
+        Ok(levels)
     }
 
     /// The ids that the chunks `ids` of a recipe hold. No content of `size` bytes has more than its smallest
     /// possible chunks: a forged recipe must not fill the memory.
     fn recipe_level(&self, ids: &[ChunkId], size: u64) -> Result<Vec<ChunkId>> {
-        let count_max = size / u64::from(self.config.chunker.min).max(1) + 1;
+        let count_max = 2 * size / u64::from(self.config.chunker.min).max(1) + 1;
         let mut bytes = Vec::new();
         for some in ids.chunks(READ_AHEAD_CHUNKS) {
             for chunk in self.read_chunks(some)? {
@@ -311,8 +319,9 @@ fn pack_name(index: &Index, number: i64) -> Result<(ObjectName, u32)> {
 }
 
 /// The frames of a chain, from the chunk's own down to a whole one.
-fn chain(index: &Index, id: ChunkId) -> Result<Vec<FrameRow>> {
-    let mut rows = index.frames(id)?;
+pub(crate) fn chain(index: &Index, id: ChunkId) -> Result<Vec<FrameRow>> {
+    let session = index.session()?;
+    let mut rows = session.frames(id)?;
     let mut chain = Vec::new();
     loop {
         let Some(row) = rows.first().copied() else {
@@ -323,15 +332,15 @@ fn chain(index: &Index, id: ChunkId) -> Result<Vec<FrameRow>> {
         };
         chain.push(row);
         match row.base {
-            Some(base) => rows = bases(index, base, row.rank)?,
+            Some(base) => rows = bases(&session, base, row.rank)?,
             None => return Ok(chain),
         }
     }
 }
 
 /// Frames that may be the base of a frame of this rank. Ranks fall strictly, so that no chain is a circle.
-pub(super) fn bases(index: &Index, base: BaseRef, rank: u8) -> Result<Vec<FrameRow>> {
-    let mut rows = index.base_frames(base)?;
+pub(super) fn bases(session: &Session<'_>, base: BaseRef, rank: u8) -> Result<Vec<FrameRow>> {
+    let mut rows = session.base_frames(base)?;
     rows.retain(|row| row.rank < rank && row.rank <= RANK_MAX);
     Ok(rows)
 }

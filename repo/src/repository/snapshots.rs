@@ -1,6 +1,7 @@
 //! Snapshots: publishing and listing. Only this module makes a backup visible.
 
 use std::io::ErrorKind;
+use std::sync::PoisonError;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -52,6 +53,7 @@ impl Repository {
             .map(|listed| self.read_snapshot(listed.id))
             .collect();
         let (mut snapshots, mut errors) = (Vec::new(), Vec::new());
+        self.remember_writers(read.iter().flatten());
         for result in read {
             match result {
                 Ok(snapshot) => snapshots.push(snapshot),
@@ -115,6 +117,16 @@ impl Repository {
         })
     }
 
+    /// A snapshot as an object that is not there yet.
+    pub(crate) fn seal_snapshot(&self, snapshot: &Snapshot) -> Result<(ObjectName, Vec<u8>)> {
+        let name = ObjectName::new(Kind::Snapshot, ObjectId(random()?));
+        let json = snapshot.encode();
+        let mut body = Vec::new();
+        put_varint(&mut body, json.len() as u64);
+        body.extend(codec::encode_snapshot(&json)?);
+        Ok((name, self.vault.seal_object(name, body)?))
+    }
+
     /// Publishes a snapshot: from here on the backup exists. Everything it needs must be durable already.
     pub(super) fn publish(&self, mut snapshot: Snapshot) -> Result<StoredSnapshot> {
         // Two runs of one client must not take the same number.
@@ -127,12 +139,7 @@ impl Repository {
             sequence: state.sequence,
             previous: state.previous.clone(),
         };
-        let name = ObjectName::new(Kind::Snapshot, ObjectId(random()?));
-        let json = snapshot.encode();
-        let mut body = Vec::new();
-        put_varint(&mut body, json.len() as u64);
-        body.extend(codec::encode_snapshot(&json)?);
-        let sealed = self.vault.seal_object(name, body)?;
+        let (name, sealed) = self.seal_snapshot(&snapshot)?;
         state.previous = blake3::hash(&sealed).to_string();
         self.storage.put(name, &sealed)?;
         self.save_writer_state(&state)?;
@@ -162,15 +169,52 @@ impl Repository {
                 ..WriterState::default()
             };
         }
-        for stored in self.snapshots_and_errors()?.0 {
-            let writer = &stored.snapshot.writer;
-            if writer.id == state.id && writer.sequence > state.sequence {
-                state.sequence = writer.sequence;
-                let name = ObjectName::new(Kind::Snapshot, stored.id);
+        for (id, sequence) in self.published_by(&state.id)? {
+            if sequence > state.sequence {
+                state.sequence = sequence;
+                let name = ObjectName::new(Kind::Snapshot, id);
                 state.previous = blake3::hash(&self.storage.get(name)?).to_string();
             }
         }
         Ok(state)
+    }
+
+    /// Ids and sequence numbers of a writer's snapshots that are there now. Those read before are not read again:
+    /// snapshots never change, and a backup has listed them all at its start.
+    fn published_by(&self, writer: &str) -> Result<Vec<(ObjectId, u64)>> {
+        let listed = self.list_snapshots()?;
+        let known = || self.writers.lock().unwrap_or_else(PoisonError::into_inner);
+        let unread: Vec<ObjectId> = {
+            let known = known();
+            let ids = listed.iter().map(|listed| listed.id);
+            ids.filter(|id| !known.contains_key(id)).collect()
+        };
+        let read: Vec<_> = unread
+            .par_iter()
+            .map(|id| self.read_snapshot(*id))
+            .collect();
+        self.remember_writers(read.iter().flatten());
+        for result in read {
+            match result {
+                Err(Error::Missing { .. } | Error::Corrupt { .. } | Error::Unsupported { .. })
+                | Ok(_) => {}
+                Err(other) => return Err(other),
+            }
+        }
+        let known = known();
+        let ours = listed.iter().filter_map(|listed| {
+            let (id, sequence) = known.get(&listed.id)?;
+            (id == writer).then_some((listed.id, *sequence))
+        });
+        Ok(ours.collect())
+    }
+
+    fn remember_writers<'s>(&self, snapshots: impl Iterator<Item = &'s StoredSnapshot>) {
+        let mut known = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
+        known.extend(snapshots.map(|stored| {
+            let writer = &stored.snapshot.writer;
+            (stored.id, (writer.id.clone(), writer.sequence))
+        }));
     }
 
     /// What this client remembers of its own snapshots, if anything.

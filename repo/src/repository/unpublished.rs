@@ -46,18 +46,48 @@ pub(super) struct Unpublished {
     kept: VecDeque<(ChunkId, usize)>,
     kept_bytes: usize,
     next_sequence: u64,
+    /// Chunks that were stored in pieces, for the whole run: whoever meets one again names its pieces.
+    pieces: HashMap<ChunkId, Vec<ChunkId>>,
 }
 
 impl Unpublished {
     /// Whether the run has met the chunk already.
     pub(super) fn contains(&self, id: ChunkId) -> bool {
-        self.members.contains_key(&id)
+        self.members.contains_key(&id) || self.pieces.contains_key(&id)
+    }
+
+    /// The names under which the chunk is stored: its own, or those of its pieces.
+    pub(super) fn names(&self, id: ChunkId) -> impl Iterator<Item = ChunkId> {
+        let pieces = self.pieces.get(&id);
+        let own = pieces.is_none().then_some(id);
+        own.into_iter().chain(pieces.into_iter().flatten().copied())
+    }
+
+    /// The chunk, entered before, is stored in these pieces instead.
+    pub(super) fn divided(&mut self, id: ChunkId, pieces: Vec<ChunkId>) {
+        self.members.remove(&id);
+        self.pieces.insert(id, pieces);
+    }
+
+    /// Enters a piece of a chunk that was entered at `sequence`: its frame takes that chunk's place. False if it
+    /// was met before.
+    pub(super) fn enter_piece(&mut self, id: ChunkId, stream: StreamKind, sequence: u64) -> bool {
+        if self.contains(id) {
+            return false;
+        }
+        self.insert(id, stream, sequence);
+        true
     }
 
     /// Enters a chunk that is about to be encoded; returns its place in the order of frames.
     pub(super) fn enter(&mut self, id: ChunkId, stream: StreamKind) -> u64 {
         self.next_sequence += 1;
         let sequence = self.next_sequence;
+        self.insert(id, stream, sequence);
+        sequence
+    }
+
+    fn insert(&mut self, id: ChunkId, stream: StreamKind, sequence: u64) {
         self.members.insert(
             id,
             Member {
@@ -67,7 +97,6 @@ impl Unpublished {
                 bytes: None,
             },
         );
-        sequence
     }
 
     /// A member encoded and small enough becomes a possible base.

@@ -146,29 +146,22 @@ pub fn store(
     bytes: &[u8],
     previous: Option<&Content>,
 ) -> Result<Content> {
-    let previous_ids =
-        previous.map_or(Ok(Vec::new()), |content| repository.content_ids(content))?;
-    let track = Track::new(previous_ids);
+    let track = match previous {
+        Some(content) => repository.track(content)?,
+        None => Track::default(),
+    };
     let mut start = 0;
     let mut chunks = Vec::new();
     for end in repository.cutter().cut_all(bytes, true) {
-        chunks.push(&bytes[start..end]);
+        chunks.push(ChunkInput {
+            bytes: &bytes[start..end],
+            track: Some((&track, start as u64)),
+        });
         start = end;
     }
     let mut ids: Vec<ChunkId> = Vec::new();
     for batch in chunks.chunks(8) {
-        let first = ids.len();
-        let inputs: Vec<_> = batch
-            .iter()
-            .enumerate()
-            .map(|(at, bytes)| ChunkInput {
-                bytes,
-                track: Some((&track, first + at)),
-            })
-            .collect();
-        let named = writer.identify(&inputs);
-        writer.append(writer.encode(stream, &inputs, &named)?)?;
-        ids.extend(named);
+        ids.extend(writer.store(stream, batch)?.concat());
     }
     writer.store_recipe(bytes.len() as u64, ids, previous)
 }

@@ -117,10 +117,10 @@ fn strangers_in_local_folders_are_noted() {
 #[test]
 fn an_index_that_differs_is_made_anew_with_a_note() {
     let changes = [
-        "DELETE FROM frames WHERE ordinal = 0",
+        "DELETE FROM frames WHERE number IN (SELECT number FROM packs)",
         "DELETE FROM packs WHERE number = 1",
-        "UPDATE frames SET broken = 1, guard = guard | 4294967296 WHERE ordinal = 0",
-        "UPDATE frames SET raw = raw + 1 WHERE ordinal = 0",
+        "INSERT INTO ids VALUES (5, 500, 5)",
+        "UPDATE frames SET row = zeroblob(50) WHERE number = 1",
     ];
     for change in changes {
         let forge = Forge::new();

@@ -42,17 +42,21 @@ const STUCK_AFTER: u32 = 4;
 /// … of runs shorter than this, the longest run in reach is looked for.
 const STUCK_RUN: usize = 192;
 
+/// A base is given up after so many bytes if a quarter of them was not in it …
+const HOPELESS_AFTER: usize = 32 << 10;
+/// … or if runs have fewer bytes than this on average.
+const HOPELESS_RUN: usize = 96;
+
 /// Finds copies; keeps its tables from chunk to chunk.
 #[derive(Default)]
 pub(super) struct Matcher {
     sparse: Vec<u32>,
-    copies: Vec<Copy>,
 }
 
 impl Matcher {
     /// The runs of `chunk` that `base` has too, in the order of the chunk.
-    pub(super) fn copies(&mut self, chunk: &[u8], base: &[u8]) -> &[Copy] {
-        self.copies.clear();
+    pub(super) fn copies(&mut self, chunk: &[u8], base: &[u8]) -> Vec<Copy> {
+        let mut copies = Vec::new();
         self.sparse.clear();
         let mut pass = Pass {
             chunk,
@@ -60,6 +64,7 @@ impl Matcher {
             taken: 0,
             base_taken: 0,
             breaks: 0,
+            literal_bytes: 0,
             sparse: &mut self.sparse,
         };
         let bytes = common(chunk, base);
@@ -70,11 +75,15 @@ impl Matcher {
         });
         loop {
             if let Some(run) = next {
-                self.copies.push(pass.take(run));
+                copies.push(pass.take(run));
             }
-            next = pass.next_run();
+            next = if pass.is_hopeless(copies.len()) {
+                None
+            } else {
+                pass.next_run()
+            };
             if next.is_none() {
-                return &self.copies;
+                return copies;
             }
         }
     }
@@ -113,6 +122,8 @@ struct Pass<'a> {
     base_taken: usize,
     /// Short runs since the last long one.
     breaks: u32,
+    /// Bytes of the chunk between runs.
+    literal_bytes: usize,
     /// Places in the base plus one, by hash; empty until it is needed.
     sparse: &'a mut Vec<u32>,
 }
@@ -124,6 +135,7 @@ impl Pass<'_> {
             base_at: run.base_at,
             bytes: run.bytes,
         };
+        self.literal_bytes += copy.literal_bytes;
         self.taken = run.at + run.bytes;
         self.base_taken = run.base_at + run.bytes;
         self.breaks = if run.bytes < STUCK_RUN {
@@ -132,6 +144,12 @@ impl Pass<'_> {
             0
         };
         copy
+    }
+
+    /// Whether the base is another's: then what is left is not worth the search.
+    fn is_hopeless(&self, copies: usize) -> bool {
+        self.taken > HOPELESS_AFTER
+            && (self.literal_bytes > self.taken / 4 || copies > self.taken / HOPELESS_RUN)
     }
 
     fn next_run(&mut self) -> Option<Run> {

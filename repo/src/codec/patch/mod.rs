@@ -9,9 +9,9 @@ mod matcher;
 
 use std::cell::RefCell;
 
-use super::zstd_frame;
+use super::{Encoded, zstd_frame};
 use crate::error::Result;
-use crate::format::{put_varint, zigzag};
+use crate::format::{CodecKind, put_varint, zigzag};
 use matcher::{Copy, Matcher};
 
 pub(super) use apply::apply;
@@ -50,12 +50,39 @@ thread_local! {
     static MATCHER: RefCell<Matcher> = RefCell::default();
 }
 
-/// The patch that makes `chunk` of `base`; `None` if little of the base is in it.
-pub(super) fn encode(chunk: &[u8], base: &[u8], level: i32) -> Result<Option<Vec<u8>>> {
-    let body = MATCHER.with_borrow_mut(|matcher| body(chunk, matcher.copies(chunk, base)));
-    if body.len() >= chunk.len() {
-        return Ok(None);
+/// What a chunk takes over from a base.
+pub(crate) struct Patcher(Vec<Copy>);
+
+impl Patcher {
+    /// Follows `chunk` and `base` side by side.
+    pub(crate) fn new(chunk: &[u8], base: &[u8]) -> Self {
+        Self(MATCHER.with_borrow_mut(|matcher| matcher.copies(chunk, base)))
     }
+
+    /// How far the last run that both have in common reaches in the chunk and in the base.
+    pub(crate) fn followed(&self) -> (usize, usize) {
+        let end = |copy: &Copy| copy.literal_bytes + copy.bytes;
+        let base_end = self.0.last().map_or(0, |copy| copy.base_at + copy.bytes);
+        (self.0.iter().map(end).sum(), base_end)
+    }
+
+    /// The patch that makes `chunk` of `base`: those of [`Patcher::new`], or of that chunk its first bytes, as far as
+    /// the last run reaches. `None` if little of the base is in it.
+    pub(crate) fn encode(&self, chunk: &[u8], base: &[u8], level: i32) -> Result<Option<Encoded>> {
+        let body = body(chunk, &self.0);
+        if body.len() >= chunk.len() {
+            return Ok(None);
+        }
+        let payload = payload(&body, base, level)?;
+        Ok(Some(Encoded {
+            codec: CodecKind::Patch,
+            payload,
+        }))
+    }
+}
+
+/// A body in the form in which it is smallest, as far as that can be told from its length.
+fn payload(body: &[u8], base: &[u8], level: i32) -> Result<Vec<u8>> {
     let form = match body.len() {
         BASE_BODY_MIN.. => Form::ZstdBase,
         PREFIX_BODY_MIN.. => Form::ZstdPrefix,
@@ -63,22 +90,19 @@ pub(super) fn encode(chunk: &[u8], base: &[u8], level: i32) -> Result<Option<Vec
     };
     // Little is left to find: the levels above 1 would spend their time on entering the base.
     let level = if level <= super::LEVEL { 1 } else { level };
-    let frame = match form {
-        Form::Plain | Form::Zstd => zstd_frame::compress(&body, level)?,
-        _ => zstd_frame::compress_with_prefix(&body, prefix(form, base), level)?,
-    };
+    let frame = zstd_frame::compress_with_prefix(body, prefix(form, base), level)?;
     let (form, stored) = if frame.len() < body.len() {
-        (form, frame)
+        (form, &frame[..])
     } else {
-        (Form::Plain, body.clone())
+        (Form::Plain, body)
     };
     let mut payload = Vec::with_capacity(stored.len() + 6);
     payload.push(form as u8);
     if form != Form::Plain {
         put_varint(&mut payload, body.len() as u64);
     }
-    payload.extend_from_slice(&stored);
-    Ok(Some(payload))
+    payload.extend_from_slice(stored);
+    Ok(payload)
 }
 
 /// Numbers of one kind together, then the bytes that the chunk has for itself.

@@ -3,8 +3,13 @@
 
 use proptest::prelude::*;
 
-use super::{Form, apply, encode};
-use crate::error::Error;
+use super::{Form, Patcher, apply};
+use crate::error::{Error, Result};
+
+fn encode(chunk: &[u8], base: &[u8], level: i32) -> Result<Option<Vec<u8>>> {
+    let delta = Patcher::new(chunk, base).encode(chunk, base, level)?;
+    Ok(delta.map(|delta| delta.payload))
+}
 
 /// Rows as a dump has them, each with a number of its own.
 fn rows(count: u32) -> Vec<u8> {

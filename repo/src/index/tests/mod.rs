@@ -3,13 +3,16 @@
 
 use std::path::PathBuf;
 
-use nightfold_chunker::{ChunkId, Sketch};
+use nightfold_chunker::ChunkId;
 use rusqlite::Connection;
 
 use super::{Index, IndexedPack};
 use crate::error::Error;
 use crate::format::{BaseRef, CodecKind, DirEntry, Directory, ObjectId, StreamKind};
 use crate::storage::Listed;
+
+mod bulk;
+mod sketches;
 
 struct Fixture {
     folder: tempfile::TempDir,
@@ -27,8 +30,8 @@ impl Fixture {
         self.folder.path().join("index.sqlite")
     }
 
-    fn insert(&self, id: u8, entries: &[DirEntry]) -> u64 {
-        self.index.insert(&[pack(id, entries)]).unwrap()
+    fn insert(&self, id: u8, entries: &[DirEntry]) {
+        self.index.insert(&[pack(id, entries)]).unwrap();
     }
 
     /// Changes the file behind the index's back.
@@ -38,6 +41,14 @@ impl Fixture {
             connection.execute(statement, []).unwrap() > 0,
             "{statement}"
         );
+    }
+
+    /// Flips bits of a row's byte.
+    fn flip(&self, read: &str, write: &str, at: usize, bits: u8) {
+        let connection = Connection::open(self.path()).unwrap();
+        let mut row: Vec<u8> = connection.query_row(read, [], |row| row.get(0)).unwrap();
+        row[at] ^= bits;
+        assert!(connection.execute(write, [row]).unwrap() > 0);
     }
 
     fn chunks(&self) -> Vec<u8> {
@@ -103,7 +114,7 @@ fn delta(chunk: u8, base: u8, rank: u8) -> DirEntry {
 fn rows_say_what_the_directory_says() {
     let fixture = fixture();
     let entries = [whole(1), delta(2, 1, 1), whole(1)];
-    assert_eq!(fixture.insert(7, &entries), 0);
+    fixture.insert(7, &entries);
     let rows = fixture.index.frames(id(1)).unwrap();
     assert_eq!(rows.iter().map(|r| r.ordinal).collect::<Vec<_>>(), [0, 2]);
     let row = fixture.index.frames(id(2)).unwrap()[0];
@@ -135,7 +146,7 @@ fn whole_frames_come_first() {
         .map(|r| r.rank)
         .collect();
     assert_eq!(ranks, [0, 1]);
-    let bases = fixture.index.base_frames(BaseRef::from(id(8))).unwrap();
+    let bases = base_frames(&fixture.index, BaseRef::from(id(8)));
     assert_eq!(bases.iter().map(|r| r.rank).collect::<Vec<_>>(), [0, 1]);
 }
 
@@ -148,36 +159,53 @@ fn a_delta_whose_base_is_gone_is_not_used_until_it_is_back() {
     assert_eq!((difference.unseen.len(), difference.gone.len()), (0, 1));
     fixture.index.remove_packs(&difference.gone).unwrap();
     assert_eq!(fixture.index.mark_broken().unwrap(), 2);
-    assert!(fixture.index.has_broken().unwrap());
     assert_eq!(fixture.chunks(), [4]);
     assert!(!fixture.index.holds(id(3)).unwrap());
     fixture.index.verify_once().unwrap();
     fixture.insert(3, &[whole(1)]);
     assert_eq!(fixture.index.mark_broken().unwrap(), 0);
-    assert!(!fixture.index.has_broken().unwrap());
     assert_eq!(fixture.chunks(), [1, 2, 3, 4]);
 }
 
 #[test]
-fn a_base_that_comes_later_is_told_as_dangling() {
+fn a_base_that_comes_later_is_found() {
     let fixture = fixture();
-    assert_eq!(fixture.insert(1, &[delta(2, 1, 1), whole(1)]), 1);
+    fixture.insert(1, &[delta(2, 1, 1), whole(1)]);
     assert_eq!(fixture.index.mark_broken().unwrap(), 0);
-    assert_eq!(fixture.insert(2, &[delta(3, 2, 2)]), 0);
-    // Of a base that does not rank lower there is no use: it must be looked at like one that is missing.
-    assert_eq!(fixture.insert(3, &[delta(4, 3, 2)]), 1);
+    fixture.insert(2, &[delta(3, 2, 2)]);
+    // Of a base that does not rank lower there is no use: it is like one that is missing.
+    fixture.insert(3, &[delta(4, 3, 2)]);
     assert_eq!(fixture.index.mark_broken().unwrap(), 1);
     assert_eq!(fixture.chunks(), [1, 2, 3]);
 }
 
 #[test]
+fn packs_that_were_not_looked_at_before_a_crash_are_looked_at_after_it() {
+    let fixture = fixture();
+    fixture.insert(1, &[whole(1), delta(2, 9, 1)]);
+    // What a backup enters after it is sound, and must not pass for all.
+    fixture.index.insert_sound(&[pack(2, &[whole(3)])]).unwrap();
+    let again = Index::open(&fixture.path(), "repository").unwrap();
+    assert_eq!(again.mark_broken().unwrap(), 1);
+    assert!(!again.holds(id(2)).unwrap());
+
+    let fixture = self::fixture();
+    fixture.insert(1, &[whole(1)]);
+    fixture.insert(2, &[delta(2, 1, 1), delta(3, 2, 2), whole(4)]);
+    assert_eq!(fixture.index.mark_broken().unwrap(), 0);
+    fixture.index.remove_packs(&[1]).unwrap();
+    let again = Index::open(&fixture.path(), "repository").unwrap();
+    assert_eq!(again.mark_broken().unwrap(), 2);
+    assert!(!again.holds(id(3)).unwrap());
+}
+
+#[test]
 fn circles_are_broken() {
     let fixture = fixture();
-    let dangling = fixture.insert(
+    fixture.insert(
         1,
         &[delta(1, 2, 1), delta(2, 1, 2), delta(3, 3, 5), whole(4)],
     );
-    assert!(dangling > 0);
     assert_eq!(fixture.index.mark_broken().unwrap(), 3);
     assert_eq!(fixture.chunks(), [4]);
 }
@@ -238,22 +266,21 @@ fn two_processes_enter_packs_at_once() {
 #[test]
 fn rows_changed_behind_its_back_are_noticed() {
     for change in [
-        "UPDATE frames SET ordinal = ordinal + 1",
-        "UPDATE frames SET offset = offset + 1",
-        "UPDATE frames SET sealed = sealed + 1",
-        "UPDATE frames SET raw = raw + 1",
-        "UPDATE frames SET codec = 0",
-        "UPDATE frames SET base = NULL WHERE base IS NOT NULL",
-        "UPDATE frames SET base = zeroblob(12) WHERE base IS NOT NULL",
-        "UPDATE frames SET version = version + 1",
-        "UPDATE frames SET rank = rank + 1",
-        "UPDATE frames SET root = root + 1",
-        "UPDATE frames SET broken = 0 WHERE broken = 1",
-        "UPDATE frames SET guard = guard + 1",
-        "UPDATE frames SET pack = pack + 1",
+        "UPDATE frames SET number = number + 100",
+        "UPDATE frames SET row = zeroblob(10)",
+        "UPDATE frames SET row = 5",
+        "UPDATE ids SET key = key + 1 WHERE number = 3",
+        "UPDATE ids SET number = number + 1",
+        "UPDATE ids SET mark = mark + 1",
+        "UPDATE ids SET mark = mark + 256",
+        "DELETE FROM frames",
+        "DELETE FROM ids WHERE number = 1",
+        "DELETE FROM broken",
         "UPDATE packs SET bytes = bytes + 1",
         "UPDATE packs SET epoch = 1",
         "UPDATE packs SET stream = 1",
+        "UPDATE packs SET frames = frames + 1",
+        "UPDATE packs SET number = number + 1",
         "UPDATE packs SET id = zeroblob(32)",
     ] {
         let fixture = fixture();
@@ -273,12 +300,75 @@ fn rows_changed_behind_its_back_are_noticed() {
 }
 
 #[test]
+fn every_bit_of_a_frame_row_is_guarded() {
+    let fixture = fixture();
+    fixture.insert(1, &[delta(2, 1, 1)]);
+    let select = "SELECT row FROM frames";
+    let connection = Connection::open(fixture.path()).unwrap();
+    let row: Vec<u8> = connection.query_row(select, [], |row| row.get(0)).unwrap();
+    for bit in 0..row.len() * 8 {
+        let flip = || {
+            fixture.flip(
+                select,
+                "UPDATE frames SET row = ?1",
+                bit / 8,
+                1 << (bit % 8),
+            );
+        };
+        flip();
+        let asked = fixture.index.frames(id(2));
+        assert!(
+            matches!(asked, Err(Error::IndexCorrupt { .. })),
+            "bit {bit}: {asked:?}"
+        );
+        flip();
+    }
+    for length in 0..row.len() {
+        connection
+            .execute("UPDATE frames SET row = ?1", [&row[..length]])
+            .unwrap();
+        let asked = fixture.index.frames(id(2));
+        assert!(
+            matches!(asked, Err(Error::IndexCorrupt { .. })),
+            "{length} bytes: {asked:?}"
+        );
+    }
+}
+
+#[test]
+fn ids_that_begin_alike_are_told_apart() {
+    let fixture = fixture();
+    let mut other = whole(1);
+    other.id.0[19] ^= 1;
+    fixture.insert(1, &[whole(1), delta(3, 1, 1)]);
+    assert!(!fixture.index.holds(other.id).unwrap());
+    fixture.insert(2, &[other]);
+    assert_eq!(fixture.index.frames(id(1)).unwrap().len(), 1);
+    assert_eq!(fixture.index.frames(other.id).unwrap()[0].id, other.id);
+    // Twelve bytes of both are the same: either may be the base.
+    let bases = base_frames(&fixture.index, BaseRef::from(id(1)));
+    assert_eq!(bases.len(), 2);
+    other.id.0[11] ^= 1;
+    let bases = base_frames(&fixture.index, BaseRef::from(other.id));
+    assert_eq!(bases.len(), 0);
+    assert_eq!(
+        fixture
+            .index
+            .holds_each(&[id(1), other.id, id(3), id(4)])
+            .unwrap(),
+        [true, false, true, false]
+    );
+}
+
+#[test]
 fn rows_that_are_not_found_are_noticed_when_it_is_looked_through() {
     for change in [
-        "UPDATE frames SET id = zeroblob(20) WHERE ordinal = 0",
-        "UPDATE frames SET broken = 1 WHERE ordinal = 0",
+        "UPDATE ids SET key = 5 WHERE number = 1",
         "DELETE FROM packs",
-        "UPDATE meta SET value = 5 WHERE key = 'broken'",
+        "DELETE FROM ids",
+        "DELETE FROM broken",
+        "UPDATE broken SET number = 1",
+        "INSERT INTO broken VALUES (1)",
     ] {
         let fixture = fixture();
         fixture.insert(1, &[whole(1), delta(2, 1, 1), delta(3, 9, 1)]);
@@ -297,7 +387,12 @@ fn a_broken_frame_whose_mark_was_wiped_is_not_taken_for_a_usable_one() {
     fixture.insert(1, &[delta(3, 9, 1)]);
     fixture.index.mark_broken().unwrap();
     assert!(!fixture.index.holds(id(3)).unwrap());
-    fixture.sql("UPDATE frames SET broken = 0");
+    fixture.flip(
+        "SELECT row FROM frames",
+        "UPDATE frames SET row = ?1",
+        20,
+        0x80,
+    );
     let held = fixture.index.holds(id(3));
     assert!(matches!(held, Err(Error::IndexCorrupt { .. })), "{held:?}");
 }
@@ -312,59 +407,6 @@ fn another_repository_or_version_is_refused() {
     assert!(matches!(newer.err(), Some(Error::IndexCorrupt { .. })));
 }
 
-fn sketched(chunk: u8, features: [u32; 6]) -> DirEntry {
-    DirEntry {
-        sketch: Some(Sketch(features)),
-        ..whole(chunk)
-    }
-}
-
-#[test]
-fn the_chunk_with_most_features_in_common_comes_first() {
-    let fixture = fixture();
-    fixture.insert(
-        1,
-        &[
-            sketched(1, [1, 2, 3, 4, 5, 6]),
-            sketched(2, [1, 2, 3, 0, 0, 0]),
-            sketched(3, [1, 2, 3, 9, 9, 9]),
-            // The same numbers in other places are other features.
-            sketched(4, [6, 5, 4, 3, 2, 1]),
-        ],
-    );
-    let similar = fixture.index.similar(&Sketch([1, 2, 3, 4, 7, 7])).unwrap();
-    assert_eq!(similar[0], (id(1), 4));
-    // Of two that share as much, the more recent one.
-    assert_eq!(similar[1], (id(3), 3));
-    assert_eq!(similar[2], (id(2), 3));
-    assert_eq!(similar.len(), 3);
-}
-
-#[test]
-fn a_thousand_alike_nights_cost_no_more_rows_than_ten() {
-    let fixture = fixture();
-    let features = [1, 2, 3, 4, 5, 6];
-    for night in 0..1000u32 {
-        let mut entry = sketched(1, features);
-        entry.id.0[..4].copy_from_slice(&night.to_be_bytes());
-        if night % 3 > 0 {
-            entry.codec = CodecKind::ZstdDelta;
-            entry.base = Some(BaseRef::from(id(1)));
-            (entry.rank, entry.version) = (1, night);
-        }
-        let mut pack = pack(1, &[entry]);
-        pack.0.id.0[..4].copy_from_slice(&night.to_be_bytes());
-        fixture.index.insert(&[pack]).unwrap();
-    }
-    let connection = Connection::open(fixture.path()).unwrap();
-    let most: i64 = connection
-        .query_row(
-            "SELECT max(rows) FROM (SELECT count(*) AS rows FROM sketches GROUP BY feature)",
-            [],
-            |row| row.get(0),
-        )
-        .unwrap();
-    assert!(most <= 8, "{most} rows");
-    let similar = fixture.index.similar(&Sketch(features)).unwrap();
-    assert_eq!(similar[0].0.0[..4], 999u32.to_be_bytes());
+fn base_frames(index: &Index, base: BaseRef) -> Vec<super::FrameRow> {
+    index.session().unwrap().base_frames(base).unwrap()
 }

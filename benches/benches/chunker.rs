@@ -1,0 +1,39 @@
+//! Cutting, naming and sketching, one core.
+#![allow(missing_docs, reason = "criterion's macros make public items")]
+
+mod common;
+
+use std::hint::black_box;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use nightfold_chunker::{ChunkSizes, Cutter, IdKey, Sketcher};
+
+const SECRET: [u8; 32] = [7; 32];
+
+fn chunker(criterion: &mut Criterion) {
+    let window = common::rows(8 << 20, 0);
+    let cutter = Cutter::new(&SECRET, ChunkSizes::default());
+    let mut group = criterion.benchmark_group("cut");
+    group.throughput(Throughput::Bytes(window.len() as u64));
+    group.bench_function("8 MiB", |bench| {
+        bench.iter(|| cutter.cut_all(black_box(&window), true));
+    });
+    group.bench_function("8 MiB, all cores", |bench| {
+        bench.iter(|| cutter.cut_all_parallel(black_box(&window), true));
+    });
+    group.finish();
+
+    let chunk = &window[..common::CHUNK_BYTES];
+    let mut group = criterion.benchmark_group("chunk of 256 KiB");
+    group.throughput(Throughput::Bytes(chunk.len() as u64));
+    let ids = IdKey::new(&SECRET);
+    group.bench_function("id", |bench| bench.iter(|| ids.id(black_box(chunk))));
+    let sketcher = Sketcher::new(&SECRET);
+    group.bench_function("sketch", |bench| {
+        bench.iter(|| sketcher.sketch(black_box(chunk)));
+    });
+    group.finish();
+}
+
+criterion_group!(benches, chunker);
+criterion_main!(benches);

@@ -1,0 +1,359 @@
+//! From a new chunk to its frames: a delta against what it is a new version of, or the chunk itself.
+
+use std::sync::atomic::Ordering;
+
+use nightfold_chunker::{ChunkId, Sketch};
+
+use super::base::{Base, Candidate, Choice};
+use super::track::{Place, Track};
+use super::unpublished::Ancestor;
+use super::write::RunWriter;
+use crate::codec::{self, Encoded, Patcher};
+use crate::error::Result;
+use crate::format::BaseRef;
+use crate::pack::NewFrame;
+
+/// A delta above this part of its chunk must be smaller than the whole form by a fifth.
+const RATHER_SMALL: usize = 8;
+/// Every so many versions a delta gets a sketch, so that a lineage stays findable by what it has become.
+const SKETCH_EVERY: u32 = 4;
+/// Parts of a chunk that a delta takes, in 2⁻²⁰.
+const PARTS: u64 = 1 << 20;
+/// What the run takes for a typical delta before it has seen one.
+pub(super) const TYPICAL_AT_FIRST: u64 = PARTS / 128;
+
+/// A chunk to be encoded.
+#[derive(Clone, Copy)]
+pub(super) struct Job<'a> {
+    pub(super) candidate: Candidate<'a>,
+    pub(super) id: ChunkId,
+    /// The previous recipe of its file, and its own offset in the new content.
+    pub(super) track: Option<(&'a Track, u64)>,
+}
+
+/// A chunk as a new version of another.
+struct Version {
+    base: Base,
+    /// The smallest delta so far, if one was found.
+    delta: Option<Encoded>,
+    /// How far the last run that both have in common reaches in the chunk and in the base.
+    followed: (usize, usize),
+}
+
+impl Version {
+    fn bytes(&self) -> usize {
+        self.delta
+            .as_ref()
+            .map_or(usize::MAX, |delta| delta.payload.len())
+    }
+}
+
+/// What a chunk is stored as, as far as that is known.
+enum Plan {
+    Whole(u32),
+    Version(Version),
+}
+
+impl RunWriter {
+    /// The frames of a chunk: one, or one for each of its pieces that was not met before.
+    pub(super) fn encode_one(&self, job: Job<'_>) -> Result<Vec<NewFrame>> {
+        let Some((track, at)) = job.track else {
+            return Ok(vec![self.encode_rest(job)?]);
+        };
+        let chunk = job.candidate.chunk;
+        let (mut frames, mut pieces, mut done) = (Vec::new(), Vec::new(), 0);
+        while let Some(piece) = self.piece(job.candidate, done, track, at + done as u64)? {
+            done += piece.bytes;
+            pieces.push(piece.id);
+            frames.extend(piece.frame);
+        }
+        if pieces.is_empty() {
+            return Ok(vec![self.encode_rest(job)?]);
+        }
+        let rest = &chunk[done..];
+        let id = self.repository().ids().id(rest);
+        pieces.push(id);
+        let candidate = Candidate {
+            chunk: rest,
+            ..job.candidate
+        };
+        if self.enter_piece(candidate, id)? {
+            frames.push(self.encode_rest(Job {
+                candidate,
+                id,
+                track: Some((track, at + done as u64)),
+            })?);
+        } else {
+            track.settle(at + done as u64, id, 0);
+        }
+        self.unpublished().divided(job.id, pieces);
+        Ok(frames)
+    }
+
+    /// True if the piece is new: then its frame takes the place of the chunk's.
+    fn enter_piece(&self, candidate: Candidate<'_>, id: ChunkId) -> Result<bool> {
+        // In this order: the packer moves chunks from the run's memory to the index.
+        if self.unpublished().contains(id)
+            || self
+                .repository()
+                .with_index(|index| index.session()?.holds(id))?
+        {
+            return Ok(false);
+        }
+        Ok(self
+            .unpublished()
+            .enter_piece(id, candidate.stream, candidate.sequence))
+    }
+
+    /// Where a cut point was lost, one chunk holds what were two: each is found by itself only if it is stored by
+    /// itself. So the part that stood in one chunk of the previous recipe becomes a piece of its own.
+    fn piece(
+        &self,
+        candidate: Candidate<'_>,
+        from: usize,
+        track: &Track,
+        at: u64,
+    ) -> Result<Option<Piece>> {
+        let rest = &candidate.chunk[from..];
+        let least = self.repository().cutter().sizes().min / 2;
+        let Some(place) = track.place(at, rest.len(), least) else {
+            return Ok(None);
+        };
+        if place.ahead() < least || place.ahead() + least > rest.len() {
+            return Ok(None);
+        }
+        if let Some(piece) = self.known_piece(rest, place)? {
+            track.settle(at, place.id, 0);
+            return Ok(Some(piece));
+        }
+        // Where exactly the piece ends shows when it is followed.
+        let reach = (place.ahead() + place.ahead() / 8).min(rest.len());
+        let part = Candidate {
+            chunk: &rest[..reach],
+            ..candidate
+        };
+        let Choice::Against(base) = self.base_for(part, place.id)? else {
+            return Ok(None);
+        };
+        let patcher = Patcher::new(part.chunk, &base.bytes);
+        let (bytes, base_end) = patcher.followed();
+        let ends_with_base = base.bytes.len() - base_end <= base.bytes.len() / 16;
+        if bytes < least || rest.len() - bytes < least || !ends_with_base {
+            return Ok(None);
+        }
+        let piece = &rest[..bytes];
+        let Some(delta) = patcher.encode(piece, &base.bytes, self.level())? else {
+            return Ok(None);
+        };
+        if delta.payload.len() > bytes / RATHER_SMALL {
+            return Ok(None);
+        }
+        let id = self.repository().ids().id(piece);
+        let candidate = Candidate {
+            chunk: piece,
+            ..candidate
+        };
+        track.settle(at + bytes as u64, place.id, place.bytes);
+        let frame = if self.enter_piece(candidate, id)? {
+            let version = Version {
+                base,
+                delta: None,
+                followed: (bytes, base_end),
+            };
+            let frame = self.delta_frame(candidate.chunk, id, &version, delta, None)?;
+            self.encoded(&frame, piece);
+            Some(frame)
+        } else {
+            None
+        };
+        Ok(Some(Piece { bytes, id, frame }))
+    }
+
+    /// A piece that is in the previous recipe as it is.
+    fn known_piece(&self, rest: &[u8], place: Place) -> Result<Option<Piece>> {
+        let same = place.from == 0 && self.repository().ids().id(&rest[..place.bytes]) == place.id;
+        if same
+            && self
+                .repository()
+                .with_index(|index| index.session()?.holds(place.id))?
+        {
+            return Ok(Some(Piece {
+                bytes: place.bytes,
+                id: place.id,
+                frame: None,
+            }));
+        }
+        Ok(None)
+    }
+
+    /// One frame for the whole of a candidate.
+    fn encode_rest(&self, job: Job<'_>) -> Result<NewFrame> {
+        let chunk = job.candidate.chunk;
+        let guess = job
+            .track
+            .and_then(|(track, at)| track.guess(at, chunk.len()));
+        let mut plan = Plan::Whole(0);
+        if let Some(nearest) = guess {
+            plan = self.as_version_of(job.candidate, nearest)?;
+        }
+        let mut sketch = None;
+        if !self.is_typical(&plan, chunk) {
+            sketch = self.repository().sketcher.sketch(chunk);
+            plan = self.try_similar(job.candidate, plan, guess, sketch)?;
+        }
+        let frame = self.decide(job, plan, sketch)?;
+        self.encoded(&frame, chunk);
+        Ok(frame)
+    }
+
+    fn as_version_of(&self, candidate: Candidate<'_>, nearest: ChunkId) -> Result<Plan> {
+        Ok(match self.base_for(candidate, nearest)? {
+            Choice::Impossible => Plan::Whole(0),
+            Choice::WholeDue(version) => Plan::Whole(version),
+            Choice::Against(base) => {
+                let patcher = Patcher::new(candidate.chunk, &base.bytes);
+                let delta = patcher.encode(candidate.chunk, &base.bytes, self.level())?;
+                Plan::Version(Version {
+                    followed: patcher.followed(),
+                    base,
+                    delta,
+                })
+            }
+        })
+    }
+
+    /// Whether a delta is as small as this run's deltas are: then there is no need to look for another base.
+    fn is_typical(&self, plan: &Plan, chunk: &[u8]) -> bool {
+        match plan {
+            Plan::Version(Version {
+                delta: Some(delta), ..
+            }) => {
+                let parts = delta.payload.len() as u64 * PARTS / chunk.len() as u64;
+                4 * parts <= 5 * self.typical_delta.load(Ordering::Relaxed)
+            }
+            Plan::Version(_) | Plan::Whole(0) => false,
+            Plan::Whole(_) => true,
+        }
+    }
+
+    fn try_similar(
+        &self,
+        candidate: Candidate<'_>,
+        plan: Plan,
+        tried: Option<ChunkId>,
+        sketch: Option<Sketch>,
+    ) -> Result<Plan> {
+        let Some(sketch) = sketch else {
+            return Ok(plan);
+        };
+        let Some(nearest) = self.similar(&sketch)?.into_iter().next() else {
+            return Ok(plan);
+        };
+        if Some(nearest) == tried {
+            return Ok(plan);
+        }
+        let other = self.as_version_of(candidate, nearest)?;
+        Ok(match (plan, other) {
+            (Plan::Version(a), Plan::Version(b)) if a.bytes() <= b.bytes() => Plan::Version(a),
+            (plan, Plan::Whole(0)) => plan,
+            (_, other) => other,
+        })
+    }
+
+    /// The delta if it pays, else the whole chunk; either verified.
+    fn decide(&self, job: Job<'_>, plan: Plan, sketch: Option<Sketch>) -> Result<NewFrame> {
+        let chunk = job.candidate.chunk;
+        let (version, whole) = match plan {
+            Plan::Whole(version) => (version, codec::encode_whole(chunk, self.level())?),
+            Plan::Version(mut version) => {
+                let (patch, base) = (version.delta.take(), &version.base.bytes);
+                let delta = codec::best_delta(patch, chunk, base, self.level())?;
+                match self.whole_if_better(chunk, &delta)? {
+                    Some(whole) => (0, whole),
+                    None => {
+                        if let Some((track, at)) = job.track {
+                            let (bytes, base_end) = version.followed;
+                            track.settle(at + bytes as u64, version.base.nearest, base_end);
+                        }
+                        return self.delta_frame(chunk, job.id, &version, delta, sketch);
+                    }
+                }
+            }
+        };
+        Ok(NewFrame {
+            id: job.id,
+            raw_bytes: chunk.len() as u32,
+            codec: whole.codec,
+            base: None,
+            version,
+            rank: 0,
+            sketch: sketch.or_else(|| self.repository().sketcher.sketch(chunk)),
+            payload: whole.payload,
+        })
+    }
+
+    /// The whole form, where the delta does not pay: a whole frame restores faster and needs no base, so a delta
+    /// must save a fifth.
+    fn whole_if_better(&self, chunk: &[u8], delta: &Encoded) -> Result<Option<Encoded>> {
+        if delta.payload.len() <= chunk.len() / RATHER_SMALL {
+            return Ok(None);
+        }
+        let whole = codec::encode_whole(chunk, self.level())?;
+        let pays = delta.payload.len() < whole.payload.len() / 5 * 4;
+        Ok((!pays).then_some(whole))
+    }
+
+    fn delta_frame(
+        &self,
+        chunk: &[u8],
+        id: ChunkId,
+        version: &Version,
+        delta: Encoded,
+        mut sketch: Option<Sketch>,
+    ) -> Result<NewFrame> {
+        let base = &version.base;
+        codec::verify_delta(chunk, &base.bytes, &delta)?;
+        self.learn(&delta, chunk);
+        if sketch.is_none() && base.version.is_multiple_of(SKETCH_EVERY) {
+            sketch = self.repository().sketcher.sketch(chunk);
+        }
+        Ok(NewFrame {
+            id,
+            raw_bytes: chunk.len() as u32,
+            codec: delta.codec,
+            base: Some(BaseRef::from(base.id)),
+            version: base.version,
+            rank: base.rank,
+            sketch,
+            payload: delta.payload,
+        })
+    }
+
+    fn learn(&self, delta: &Encoded, chunk: &[u8]) {
+        let parts = delta.payload.len() as u64 * PARTS / chunk.len() as u64;
+        let before = self.typical_delta.load(Ordering::Relaxed);
+        // A lost update between threads only slows the learning.
+        self.typical_delta
+            .store((before * 15 + parts.min(PARTS / 8)) / 16, Ordering::Relaxed);
+    }
+
+    /// Counts a frame, and makes its chunk a possible base of what follows.
+    fn encoded(&self, frame: &NewFrame, chunk: &[u8]) {
+        self.count(frame);
+        let ancestor = Ancestor {
+            id: frame.id,
+            version: frame.version,
+            rank: frame.rank,
+            base: frame.base,
+        };
+        self.unpublished().encoded(ancestor, chunk, frame.sketch);
+    }
+}
+
+/// The first part of a chunk, stored by itself.
+struct Piece {
+    bytes: usize,
+    id: ChunkId,
+    /// `None`: it was met before.
+    frame: Option<NewFrame>,
+}
