@@ -7,7 +7,7 @@ use crate::scan::{Sample, Scanner, VALUE_SHIFT};
 use crate::sizes::ChunkSizes;
 
 /// Longer data is cut in parts of this length, so that their samples don't take much memory.
-const PART_BYTES: usize = 256 << 20;
+const PART_BYTES: usize = 64 << 20;
 
 /// Finds the cut points of data, for one secret and one choice of sizes.
 ///
@@ -45,7 +45,7 @@ impl Bounds {
         let bits = sizes.avg.ilog2();
         Self {
             strict: one_in(bits + 1),
-            loose: one_in(bits - 1),
+            loose: one_in(bits),
             fallback: one_in(bits.saturating_sub(FALLBACK_BITS)),
         }
     }

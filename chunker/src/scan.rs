@@ -23,7 +23,7 @@ pub(crate) const VALUE_SHIFT: u32 = 57 - u32::BITS;
 const LANES: usize = 4;
 
 /// Bytes of each lane between two looks at what was found there.
-const STEP_BYTES: usize = 512;
+const STEP_BYTES: usize = 1024;
 
 /// Bytes that one thread scans at a time.
 const PIECE_BYTES: usize = 1 << 20;
@@ -112,42 +112,46 @@ impl Scanner {
 
     /// The samples in `from..to`, a list for each lane.
     fn scan_piece(&self, data: &[u8], from: usize, to: usize) -> [Vec<Sample>; LANES] {
-        let lane_bytes = (to - from) / LANES;
+        let lane_bytes = (to - from) / (LANES * STEP_BYTES) * STEP_BYTES;
         let starts: [usize; LANES] = std::array::from_fn(|lane| from + lane * lane_bytes);
         let mut hashes = starts.map(|start| self.hash(&data[start - WINDOW_BYTES..start]));
+        let lanes = starts.map(|start| data[start..start + lane_bytes].as_chunks().0);
         let mut samples = starts.map(|_| Vec::with_capacity(lane_bytes / 96));
-        let mut found = [const { Found::new() }; LANES];
-        let mut done = 0;
-        while done < lane_bytes {
-            let bytes = STEP_BYTES.min(lane_bytes - done);
-            let lanes = starts.map(|start| &data[start + done..][..bytes]);
-            self.step(&mut hashes, lanes, &mut found);
+        let mut found = Box::new([const { Found::new() }; LANES]);
+        for step in 0..lane_bytes / STEP_BYTES {
+            self.step(&mut hashes, lanes.map(|lane| &lane[step]), &mut found);
             for lane in 0..LANES {
-                found[lane].drain_into(&mut samples[lane], starts[lane] + done);
+                found[lane].drain_into(&mut samples[lane], starts[lane] + step * STEP_BYTES);
             }
-            done += bytes;
         }
-        // What does not divide by the number of lanes belongs to the last one.
-        let tail = from + LANES * lane_bytes;
-        for (i, &byte) in data[tail..to].iter().enumerate() {
-            self.roll(&mut hashes[LANES - 1], byte, i, &mut found[LANES - 1]);
+        // What does not divide by the lanes' steps goes on where the last of them ends.
+        let mut tail = from + LANES * lane_bytes;
+        let ([.., hash], [.., found], [.., samples_of_last]) =
+            (&mut hashes, &mut *found, &mut samples);
+        for bytes in data[tail..to].chunks(STEP_BYTES) {
+            for (i, &byte) in bytes.iter().enumerate() {
+                self.roll(hash, byte, i, found);
+            }
+            found.drain_into(samples_of_last, tail);
+            tail += bytes.len();
         }
-        found[LANES - 1].drain_into(&mut samples[LANES - 1], tail);
         samples
     }
 
-    /// Takes every lane as many bytes further, which are at most [`STEP_BYTES`].
-    fn step(&self, hashes: &mut [u64; LANES], lanes: [&[u8]; LANES], found: &mut [Found; LANES]) {
-        let [mut a, mut b, mut c, mut d] = *hashes;
-        let [in_a, in_b, in_c, in_d] = found;
-        let bytes = lanes[0].iter().zip(lanes[1]).zip(lanes[2]).zip(lanes[3]);
-        for (i, (((&byte_a, &byte_b), &byte_c), &byte_d)) in bytes.enumerate() {
-            self.roll(&mut a, byte_a, i, in_a);
-            self.roll(&mut b, byte_b, i, in_b);
-            self.roll(&mut c, byte_c, i, in_c);
-            self.roll(&mut d, byte_d, i, in_d);
+    /// Takes every lane a step further.
+    fn step(
+        &self,
+        hashes: &mut [u64; LANES],
+        lanes: [&[u8; STEP_BYTES]; LANES],
+        found: &mut [Found; LANES],
+    ) {
+        let mut rolling = *hashes;
+        for i in 0..STEP_BYTES {
+            for lane in 0..LANES {
+                self.roll(&mut rolling[lane], lanes[lane][i], i, &mut found[lane]);
+            }
         }
-        *hashes = [a, b, c, d];
+        *hashes = rolling;
     }
 
     #[inline]
@@ -157,7 +161,7 @@ impl Scanner {
         // A run of one byte repeats its hash, and would fill the memory if that is sampled.
         if *hash < SAMPLED_BELOW {
             cold();
-            if *hash != before {
+            if *hash >> VALUE_SHIFT != before >> VALUE_SHIFT {
                 found.push(i, *hash);
             }
         }

@@ -104,7 +104,10 @@ impl Sketcher {
         for sample in samples {
             let functions = self.multipliers.iter().zip(self.addends.iter());
             for (greatest, (multiplier, addend)) in greatest.iter_mut().zip(functions) {
-                let value = sample.value().wrapping_mul(*multiplier).wrapping_add(*addend);
+                let value = sample
+                    .value()
+                    .wrapping_mul(*multiplier)
+                    .wrapping_add(*addend);
                 *greatest = value.max(*greatest);
             }
         }

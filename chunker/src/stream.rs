@@ -49,9 +49,7 @@ impl<R: Read> ChunkStream<R> {
         self.samples
             .append(&mut self.cutter.scan(&self.pending, self.scanned));
         self.scanned = self.pending.len();
-        let ends = self
-            .cutter
-            .select(&self.samples, self.scanned, self.ended);
+        let ends = self.cutter.select(&self.samples, self.scanned, self.ended);
         let Some(&end) = ends.last() else {
             return Ok(None);
         };

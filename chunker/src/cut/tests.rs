@@ -28,7 +28,7 @@ fn by_definition(cutter: &Cutter, data: &[u8]) -> usize {
         if at < min {
             continue;
         }
-        let bits = if at < avg { b + 1 } else { b - 1 };
+        let bits = if at < avg { b + 1 } else { b };
         if hash < 1 << (64 - bits) {
             return at + 1;
         }

@@ -42,7 +42,9 @@ fn cuts_do_not_depend_on_the_number_of_threads() {
     let data = rows(&mut Random(9), 10 << 20).concat();
     let with = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
-        pool.build().unwrap().install(|| cutter.cut_all(&data, true))
+        pool.build()
+            .unwrap()
+            .install(|| cutter.cut_all(&data, true))
     };
     let ends = with(1);
     assert!(ends.len() > 20);
