@@ -16,11 +16,11 @@ const PART_BYTES: usize = 64 << 20;
 /// a known file was cut. Cloning is cheap, clones share their table.
 ///
 /// A chunk ends where the rolling hash is small, as in `FastCDC` (Xia et al., "The Design of Fast
-/// Content-Defined Chunking for Data Deduplication Based Storage Systems", IEEE TPDS 2020) with
-/// normalization level 1. Where no hash is small enough, it ends at the last one that nearly is,
-/// as in TTTD (Eshghi and Tang, "A Framework for Analyzing and Improving Content-Based Chunking
-/// Algorithms", HP Labs 2005), and only without any by force: a forced cut moves with every byte
-/// that is inserted before it.
+/// Content-Defined Chunking for Data Deduplication Based Storage Systems", IEEE TPDS 2020) with a
+/// stricter bound before the average length than behind it. Where no hash is small enough, it ends
+/// at the last one that nearly is, as in TTTD (Eshghi and Tang, "A Framework for Analyzing and
+/// Improving Content-Based Chunking Algorithms", HP Labs 2005), and only without any by force: a
+/// forced cut moves with every byte that is inserted before it.
 #[derive(Clone)]
 pub struct Cutter {
     sizes: ChunkSizes,

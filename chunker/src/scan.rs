@@ -111,6 +111,10 @@ impl Scanner {
     }
 
     /// The samples in `from..to`, a list for each lane.
+    #[expect(
+        clippy::large_stack_arrays,
+        reason = "it is 32 KiB, and goes to the heap"
+    )]
     fn scan_piece(&self, data: &[u8], from: usize, to: usize) -> [Vec<Sample>; LANES] {
         let lane_bytes = (to - from) / (LANES * STEP_BYTES) * STEP_BYTES;
         let starts: [usize; LANES] = std::array::from_fn(|lane| from + lane * lane_bytes);
@@ -139,6 +143,10 @@ impl Scanner {
     }
 
     /// Takes every lane a step further.
+    #[expect(
+        clippy::needless_range_loop,
+        reason = "the place counts in all lanes at once"
+    )]
     fn step(
         &self,
         hashes: &mut [u64; LANES],

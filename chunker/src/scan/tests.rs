@@ -67,7 +67,7 @@ fn pieces_join_without_a_seam() {
 #[test]
 fn run_of_one_byte_has_no_more_than_the_samples_of_its_edges() {
     let scanner = Scanner::new(&secret_that_samples_zeros());
-    assert_eq!(scanner.scan(&[0; 100_000], 0), []);
+    assert_eq!(scanner.scan(&vec![0; 100_000], 0), []);
     let data = [random(1, 1000), vec![0; 100_000], random(2, 1000)].concat();
     let samples = scanner.scan(&data, 0);
     assert_eq!(samples, samples_by_definition(&scanner, &data));

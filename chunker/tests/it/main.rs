@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod comparison;
 mod cuts;
 mod golden;
 mod input;
