@@ -101,7 +101,7 @@ pub(super) fn last_digits(value: u64, count: usize) -> [u8; 8] {
 
 /// Eight digits of a number below 10⁸, the first in the lowest byte, not yet made ASCII.
 #[inline]
-fn digits_8(value: u64) -> u64 {
+pub(super) fn digits_8(value: u64) -> u64 {
     let fours = (value / 10_000) | (value % 10_000) << 32;
     let hundreds = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
     let pairs = hundreds | (fours - hundreds * 100) << 16;
@@ -109,21 +109,12 @@ fn digits_8(value: u64) -> u64 {
     tens | (pairs - tens * 10) << 8
 }
 
-/// The digits of a number below 10⁸ without leading zeros (one at least), and how many.
-#[inline]
-pub(super) fn print_8(value: u64) -> ([u8; 8], usize) {
-    let digits = digits_8(value);
-    let skipped = (digits.trailing_zeros() / 8).min(7);
-    let word = (digits | ZEROS) >> (8 * skipped);
-    (word.to_le_bytes(), 8 - skipped as usize)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use proptest::prelude::*;
 
-    use super::{last_digits, parse_digits, parse_integer, print_8};
+    use super::{last_digits, parse_digits, parse_integer};
 
     proptest! {
         #[test]
@@ -137,13 +128,6 @@ mod tests {
         fn integers_are_parsed(value in -999_999_999_999_999_999i64..1_000_000_000_000_000_000, shift in 0..60u32) {
             let value = value >> shift;
             prop_assert_eq!(parse_integer(value.to_string().as_bytes()), Some(value));
-        }
-
-        #[test]
-        fn numbers_print(value in 0u64..100_000_000, shift in 0..27u32) {
-            let (text, length) = print_8(value >> shift);
-            let expected = (value >> shift).to_string();
-            prop_assert_eq!(&text[..length], expected.as_bytes());
         }
 
         #[test]

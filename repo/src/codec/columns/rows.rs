@@ -1,6 +1,6 @@
 //! Cutting a chunk into rows and their fields.
 
-use memchr::{memchr3, memmem};
+use memchr::{memchr, memchr3, memmem};
 
 use super::dialect::Dialect;
 use super::digits::{integer_at, parse_integer};
@@ -186,6 +186,23 @@ impl Dialect {
             at += 2;
         }
     }
+}
+
+/// The next such byte from `at` on.
+pub(super) fn find_one(bytes: &[u8], at: usize, wanted: u8) -> Option<usize> {
+    let rest = bytes.get(at..)?;
+    let mut from = 0;
+    if let Some(words) = rest.first_chunk::<16>() {
+        for word in words.as_chunks::<8>().0 {
+            let word = u64::from_le_bytes(*word) ^ (0x0101_0101_0101_0101 * u64::from(wanted));
+            let hits = word.wrapping_sub(0x0101_0101_0101_0101) & !word & 0x8080_8080_8080_8080;
+            if hits != 0 {
+                return Some(at + from + hits.trailing_zeros() as usize / 8);
+            }
+            from += 8;
+        }
+    }
+    Some(at + from + memchr(wanted, &rest[from..])?)
 }
 
 /// The first of three bytes. Most fields end within two words; setting up `memchr` pays beyond them.

@@ -2,6 +2,11 @@
 
 use super::digits::{last_digits, parse_digits};
 
+/// 0000-01-01.
+pub(super) const DAY_FIRST: i64 = -719_528;
+/// Days from then to 9999-12-31, both included.
+pub(super) const DAYS: u64 = 3_652_425;
+
 /// `YYYY-MM-DD` as days since 1970-01-01. `None`: there is no such day.
 pub(super) fn parse_date(text: &[u8; 10]) -> Option<i64> {
     if text[4] != b'-' || text[7] != b'-' {
@@ -34,8 +39,7 @@ pub(super) fn parse_clock(text: [u8; 8]) -> Option<i64> {
 
 /// `None`: not within the years 0 to 9999.
 pub(super) fn print_date(days: i64) -> Option<[u8; 10]> {
-    // 0000-01-01 and 9999-12-31.
-    if !(-719_528..=2_932_896).contains(&days) {
+    if !(DAY_FIRST..DAY_FIRST + DAYS as i64).contains(&days) {
         return None;
     }
     let (year, month, day) = civil_from_days(days);
@@ -45,10 +49,16 @@ pub(super) fn print_date(days: i64) -> Option<[u8; 10]> {
 }
 
 /// Seconds of a day, below 86 400.
-pub(super) fn print_clock(seconds: i64) -> [u8; 8] {
-    let all = seconds / 3600 * 10_000 + seconds / 60 % 60 * 100 + seconds % 60;
-    let [_, _, h1, h2, m1, m2, s1, s2] = last_digits(all as u64, 8);
-    [h1, h2, b':', m1, m2, b':', s1, s2]
+#[inline]
+pub(super) fn print_clock(seconds: u32) -> [u8; 8] {
+    let minutes = seconds / 60;
+    let hours = minutes / 60;
+    // A pair of digits in three bytes each.
+    let pairs = u64::from(hours)
+        | u64::from(minutes - hours * 60) << 24
+        | u64::from(seconds - minutes * 60) << 48;
+    let tens = ((pairs * 103) >> 10) & 0x000f_0000_0f00_000f;
+    (tens | (pairs - tens * 10) << 8 | 0x3030_3a30_303a_3030).to_le_bytes()
 }
 
 /// Days from 0000-03-01, 400 years earlier, to 1970-01-01. In between nothing is negative.
@@ -134,7 +144,7 @@ mod tests {
     #[test]
     fn every_second_of_a_day_is_inverse() {
         for seconds in 0..86_400 {
-            assert_eq!(parse_clock(print_clock(seconds)), Some(seconds));
+            assert_eq!(parse_clock(print_clock(seconds)), Some(i64::from(seconds)));
         }
     }
 }
