@@ -60,7 +60,7 @@ fn lay_out(chunk: &[u8], level: i32) -> Result<Option<Encoded>> {
     };
     let saves = payload.len() + (chunk.len() >> SAVING_SHIFT) < chunk.len();
     // Should the layout ever not be inverse, that costs space here and no backup.
-    let inverse = saves && columns::decode(&payload, chunk.len()).is_ok_and(|again| again == chunk);
+    let inverse = saves && columns::decodes_to(&payload, chunk);
     Ok(inverse.then_some(Encoded {
         codec: CodecKind::Columns,
         payload,
