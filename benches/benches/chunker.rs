@@ -6,7 +6,7 @@ mod common;
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use nightfold_chunker::{ChunkSizes, Cutter, IdKey, Sketcher};
+use nightfold_chunker::{ChunkSizes, ChunkStream, Cutter, IdKey, Sketcher};
 
 const SECRET: [u8; 32] = [7; 32];
 
@@ -15,12 +15,14 @@ fn chunker(criterion: &mut Criterion) {
     let cutter = Cutter::new(&SECRET, ChunkSizes::default());
     let mut group = criterion.benchmark_group("cut");
     group.throughput(Throughput::Bytes(window.len() as u64));
-    group.bench_function("8 MiB", |bench| {
-        bench.iter(|| cutter.cut_all(black_box(&window), true));
-    });
-    group.bench_function("8 MiB, all cores", |bench| {
-        bench.iter(|| cutter.cut_all_parallel(black_box(&window), true));
-    });
+    for (name, threads) in [("8 MiB", 1), ("8 MiB, all cores", 0)] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        if let Ok(pool) = pool {
+            group.bench_function(name, |bench| {
+                pool.install(|| bench.iter(|| cutter.cut_all(black_box(&window), true)));
+            });
+        }
+    }
     group.finish();
 
     let chunk = &window[..common::CHUNK_BYTES];
@@ -29,9 +31,18 @@ fn chunker(criterion: &mut Criterion) {
     let ids = IdKey::new(&SECRET);
     group.bench_function("id", |bench| bench.iter(|| ids.id(black_box(chunk))));
     let sketcher = Sketcher::new(&SECRET);
-    group.bench_function("sketch", |bench| {
-        bench.iter(|| sketcher.sketch(black_box(chunk)));
+    group.bench_function("scan and sketch", |bench| {
+        bench.iter(|| sketcher.sketch(black_box(chunk), None));
     });
+    let scanned = ChunkStream::new(cutter, &window[..], window.len()).next_window();
+    if let Ok(Some(scanned)) = scanned
+        && let Some(chunk) = scanned.chunks().next()
+    {
+        group.throughput(Throughput::Bytes(chunk.bytes.len() as u64));
+        group.bench_function("sketch", |bench| {
+            bench.iter(|| sketcher.sketch(black_box(chunk.bytes), black_box(chunk.samples)));
+        });
+    }
     group.finish();
 }
 

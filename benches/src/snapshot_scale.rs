@@ -96,6 +96,7 @@ fn back_up(repository: &Arc<Repository>, run: usize) -> Result<()> {
     let bytes = run.to_string().into_bytes();
     let chunks = [ChunkInput {
         bytes: &bytes,
+        samples: None,
         track: None,
     }];
     let stream = nightfold_repo::format::StreamKind::Data;

@@ -1,9 +1,9 @@
-//! Prints how fast one core cuts, names and sketches, and all cores cut, in GB/s (10⁹ bytes).
+//! Prints how fast one core scans and cuts, names and sketches, and all cores scan and cut, in GB/s (10⁹ bytes).
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use nightfold_chunker::{ChunkSizes, Cutter, IdKey, Sketcher};
+use nightfold_chunker::{ChunkSizes, ChunkStream, Cutter, IdKey, Sketcher};
 
 const INPUT_BYTES: usize = 256 << 20;
 
@@ -11,22 +11,33 @@ fn main() {
     let data = rows(INPUT_BYTES);
     let cutter = Cutter::new(&[1; 32], ChunkSizes::default());
     let ids = IdKey::new(&[2; 32]);
-    let sketcher = Sketcher::new(&[3; 32]);
+    let sketcher = Sketcher::new(&[1; 32]);
 
-    measure("cut", || {
-        black_box(cutter.cut_all(black_box(&data), true));
-    });
+    let one_core = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+    if let Ok(one_core) = one_core {
+        measure("cut", || {
+            one_core.install(|| black_box(cutter.cut_all(black_box(&data), true)));
+        });
+    }
     measure("cut, all cores", || {
-        black_box(cutter.cut_all_parallel(black_box(&data), true));
+        black_box(cutter.cut_all(black_box(&data), true));
     });
     measure("id", || {
         for chunk in data.chunks(256 << 10) {
             black_box(ids.id(black_box(chunk)));
         }
     });
-    measure("sketch", || {
+    let window = ChunkStream::new(cutter, &data[..], data.len()).next_window();
+    if let Ok(Some(window)) = window {
+        measure("sketch", || {
+            for chunk in window.chunks() {
+                black_box(sketcher.sketch(black_box(chunk.bytes), chunk.samples));
+            }
+        });
+    }
+    measure("scan and sketch", || {
         for chunk in data.chunks(256 << 10) {
-            black_box(sketcher.sketch(black_box(chunk)));
+            black_box(sketcher.sketch(black_box(chunk), None));
         }
     });
 }

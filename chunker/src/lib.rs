@@ -8,20 +8,26 @@
 //!
 //! | step | type | what it costs |
 //! |---|---|---|
-//! | cut | [`Cutter`], [`ChunkStream`] | every byte of the input |
+//! | scan and cut | [`Cutter`], [`ChunkStream`] | every byte of the input |
 //! | name | [`IdKey`] | every byte of the input |
-//! | sketch | [`Sketcher`] | every byte of new chunks that have no other base |
+//! | sketch | [`Sketcher`] | one sample in 128 bytes of new chunks that have no other base |
+//!
+//! One rolling hash serves both ends: the scan lists the [`Sample`]s, cuts are chosen among them,
+//! and so are the features of a sketch.
 
 mod cut;
 mod id;
 mod keys;
-mod parallel;
+mod scan;
 mod sizes;
 mod sketch;
 mod stream;
+mod window;
 
 pub use cut::Cutter;
 pub use id::{ChunkId, ChunkIdError, IdKey};
+pub use scan::Sample;
 pub use sizes::{ChunkSizes, SizesError};
 pub use sketch::{SKETCH_BYTES_MIN, SKETCH_VERSION, Sketch, Sketcher};
-pub use stream::{ChunkStream, Window};
+pub use stream::ChunkStream;
+pub use window::{Chunk, Window};

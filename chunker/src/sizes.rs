@@ -1,9 +1,14 @@
 //! How large chunks may be.
 
-use fastcdc::v2020::{
-    AVERAGE_MAX, AVERAGE_MIN, MAXIMUM_MAX, MAXIMUM_MIN, MINIMUM_MAX, MINIMUM_MIN,
-};
+use std::ops::RangeInclusive;
+
 use thiserror::Error;
+
+/// At least the window of the rolling hash, so that a cut depends on its own chunk alone.
+const MIN: RangeInclusive<usize> = 64..=1 << 20;
+/// At least 256, so that every position that may be a cut is sampled.
+const AVG: RangeInclusive<usize> = 256..=4 << 20;
+const MAX: RangeInclusive<usize> = 1024..=16 << 20;
 
 /// The least, the usual and the greatest length of a chunk, in bytes.
 ///
@@ -14,11 +19,11 @@ use thiserror::Error;
 /// are delta-encoded: one index row for 256 KiB, and scattered edits cost little all the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChunkSizes {
-    /// No cut is looked for before this many bytes. Even, 64 bytes to 1 MiB.
+    /// No cut is looked for before this many bytes. 64 bytes to 1 MiB.
     pub min: usize,
     /// Cuts become likelier from here on. A power of two, 256 bytes to 4 MiB.
     pub avg: usize,
-    /// A cut is forced here. Even, 1 KiB to 16 MiB.
+    /// A chunk is never longer. 1 KiB to 16 MiB.
     pub max: usize,
 }
 
@@ -35,9 +40,9 @@ impl Default for ChunkSizes {
 impl ChunkSizes {
     /// Hands the sizes back if a [`Cutter`](crate::Cutter) can work with them.
     pub fn validate(self) -> Result<Self, SizesError> {
-        in_range("minimum", self.min, MINIMUM_MIN, MINIMUM_MAX)?;
-        in_range("average", self.avg, AVERAGE_MIN, AVERAGE_MAX)?;
-        in_range("maximum", self.max, MAXIMUM_MIN, MAXIMUM_MAX)?;
+        in_range("minimum", self.min, MIN)?;
+        in_range("average", self.avg, AVG)?;
+        in_range("maximum", self.max, MAX)?;
         if !self.avg.is_power_of_two() {
             return Err(SizesError::AverageNotPowerOfTwo { avg: self.avg });
         }
@@ -48,17 +53,16 @@ impl ChunkSizes {
                 max: self.max,
             });
         }
-        // The cutter tests two bytes at a time: an odd bound would shift by one unnoticed.
-        for (name, bytes) in [("minimum", self.min), ("maximum", self.max)] {
-            if !bytes.is_multiple_of(2) {
-                return Err(SizesError::Odd { name, bytes });
-            }
-        }
         Ok(self)
     }
 }
 
-fn in_range(name: &'static str, bytes: usize, least: usize, most: usize) -> Result<(), SizesError> {
+fn in_range(
+    name: &'static str,
+    bytes: usize,
+    range: RangeInclusive<usize>,
+) -> Result<(), SizesError> {
+    let (least, most) = range.into_inner();
     if (least..=most).contains(&bytes) {
         Ok(())
     } else {
@@ -86,14 +90,6 @@ pub enum SizesError {
         least: usize,
         /// The most allowed.
         most: usize,
-    },
-    /// The minimum or the maximum is an odd number.
-    #[error("the {name} chunk size of {bytes} bytes is not an even number")]
-    Odd {
-        /// Which of the two.
-        name: &'static str,
-        /// What it was.
-        bytes: usize,
     },
     /// The average is not a power of two.
     #[error("the average chunk size of {avg} bytes is not a power of two")]
@@ -125,15 +121,16 @@ mod tests {
     fn default_and_extreme_sizes_are_valid() {
         assert_eq!(ChunkSizes::default().validate(), Ok(ChunkSizes::default()));
         assert!(check(64, 256, 1024).is_ok());
+        assert!(check(65, 256, 1025).is_ok());
         assert!(check(1 << 20, 4 << 20, 16 << 20).is_ok());
         assert!(check(1024, 1024, 1024).is_ok());
     }
 
     #[test]
     fn each_rule_refuses_what_breaks_it() {
-        use SizesError::{AverageNotPowerOfTwo, NotAscending, Odd, OutOfRange};
+        use SizesError::{AverageNotPowerOfTwo, NotAscending, OutOfRange};
         assert!(matches!(
-            check(62, 256, 1024),
+            check(63, 256, 1024),
             Err(OutOfRange {
                 name: "minimum",
                 ..
@@ -154,22 +151,8 @@ mod tests {
             })
         ));
         assert!(matches!(
-            check(64, 256, (16 << 20) + 2),
+            check(64, 256, (16 << 20) + 1),
             Err(OutOfRange {
-                name: "maximum",
-                ..
-            })
-        ));
-        assert!(matches!(
-            check(65, 256, 1024),
-            Err(Odd {
-                name: "minimum",
-                ..
-            })
-        ));
-        assert!(matches!(
-            check(64, 256, 1025),
-            Err(Odd {
                 name: "maximum",
                 ..
             })

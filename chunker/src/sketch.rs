@@ -1,10 +1,12 @@
 //! By which features similar chunks find each other.
 
 use std::fmt;
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use crate::keys::{Gear, KeyStream};
+use crate::keys::KeyStream;
+use crate::scan::{Sample, Scanner};
 
 const CONTEXT: &str = "nightfold v1 sketch";
 
@@ -19,16 +21,6 @@ const SUPER_FEATURES: usize = 6;
 
 /// Features of a sketch: two make a super-feature.
 const FEATURES: usize = 2 * SUPER_FEATURES;
-
-/// Bytes that the rolling hash looks back on: each step shifts one of its 64 bits out.
-const WINDOW_BYTES: usize = 64;
-
-/// A position is sampled when the bits of its hash from here up are zero: one in 2⁷. Those bits
-/// depend on the whole window. One in 2⁶ found no more bases and cost more.
-const SAMPLE_SHIFT: u32 = u64::BITS - 7;
-
-/// Bytes of each half of a chunk that are hashed before their samples are folded.
-const BLOCK_BYTES: usize = 512;
 
 /// What a chunk resembles: six numbers, most of which an edited copy keeps.
 ///
@@ -56,11 +48,13 @@ impl Sketch {
 /// sampled by their hash alone, and each feature is the greatest value that one linear function
 /// takes over the samples. Features are paired rather than taken in threes or fours as in the
 /// literature, which finds far more bases among chunks with scattered edits.
+///
+/// The samples are those that the chunk's cut was chosen from, so what was cut is sketched without
+/// another look at its bytes. The sample that a chunk ends with is one of them: chunks that end
+/// alike share it, which is as good a sign of resemblance as any other.
 #[derive(Clone)]
 pub struct Sketcher {
-    gear: Gear,
-    /// Spreads a sampled hash over the 32 bits that the features see.
-    mixer: Zeroizing<u64>,
+    scanner: Arc<Scanner>,
     multipliers: Zeroizing<[u32; FEATURES]>,
     addends: Zeroizing<[u32; FEATURES]>,
 }
@@ -72,11 +66,9 @@ impl fmt::Debug for Sketcher {
 }
 
 impl Sketcher {
-    /// `secret` is the repository's sketch secret.
+    /// `secret` is the repository's, from which its [`Cutter`](crate::Cutter) was made too.
     pub fn new(secret: &[u8; 32]) -> Self {
         let mut keys = KeyStream::new(CONTEXT, secret);
-        let gear = keys.gear();
-        let mixer = Zeroizing::new(keys.next_u64() | 1);
         let mut multipliers = Zeroizing::new([0; FEATURES]);
         let mut addends = Zeroizing::new([0; FEATURES]);
         for (multiplier, addend) in multipliers.iter_mut().zip(addends.iter_mut()) {
@@ -86,8 +78,7 @@ impl Sketcher {
             *addend = (key >> 32) as u32;
         }
         Self {
-            gear,
-            mixer,
+            scanner: Arc::new(Scanner::new(secret)),
             multipliers,
             addends,
         }
@@ -95,83 +86,37 @@ impl Sketcher {
 
     /// The sketch of a chunk, or `None` if the chunk is shorter than [`SKETCH_BYTES_MIN`] or
     /// happens to have nothing to sample.
-    pub fn sketch(&self, chunk: &[u8]) -> Option<Sketch> {
+    ///
+    /// `samples` are what its [`Window`](crate::Window) says they are. Without them the chunk is
+    /// scanned, which takes far longer than the rest and makes the same sketch.
+    pub fn sketch(&self, chunk: &[u8], samples: Option<&[Sample]>) -> Option<Sketch> {
         if chunk.len() < SKETCH_BYTES_MIN {
             return None;
         }
-        // Each hash waits for the one before it; two halves at a time hide half of that. The
-        // greatest value doesn't mind in which order it is looked for.
-        let middle = chunk.len() / 2;
-        let mut left_hash = self.warm_up(&chunk[..WINDOW_BYTES - 1]);
-        let mut right_hash = self.warm_up(&chunk[middle - (WINDOW_BYTES - 1)..middle]);
-        let left = &chunk[WINDOW_BYTES - 1..middle];
-        let (right, tail) = chunk[middle..].split_at(left.len());
-
-        let mut features = Features::default();
-        let mut samples = Samples::default();
-        for (left, right) in left.chunks(BLOCK_BYTES).zip(right.chunks(BLOCK_BYTES)) {
-            for (&a, &b) in left.iter().zip(right) {
-                left_hash = self.roll(left_hash, a);
-                right_hash = self.roll(right_hash, b);
-                samples.consider(left_hash);
-                samples.consider(right_hash);
-            }
-            self.fold(&mut features, samples.take());
+        match samples {
+            Some(samples) => self.fold(samples),
+            None => self.fold(&self.scanner.scan(chunk, 0)),
         }
-        for &byte in tail {
-            right_hash = self.roll(right_hash, byte);
-            samples.consider(right_hash);
-        }
-        self.fold(&mut features, samples.take());
-        features.sketch()
     }
 
-    #[inline]
-    fn roll(&self, hash: u64, byte: u8) -> u64 {
-        (hash << 1).wrapping_add(self.gear[usize::from(byte)])
-    }
-
-    /// The hash before the first whole window: positions without one are not sampled, so that
-    /// every sample depends on content alone and not on where the chunk was cut.
-    fn warm_up(&self, bytes: &[u8]) -> u64 {
-        bytes.iter().fold(0, |hash, &byte| self.roll(hash, byte))
-    }
-
-    fn fold(&self, features: &mut Features, samples: &[u64]) {
-        let mut greatest = features.greatest;
-        let mut before = None;
-        for &hash in samples {
-            // A run of one byte repeats its hash, and would take all day if that is sampled.
-            if before == Some(hash) {
-                continue;
-            }
-            before = Some(hash);
-            let sample = (hash.wrapping_mul(*self.mixer) >> 32) as u32;
+    fn fold(&self, samples: &[Sample]) -> Option<Sketch> {
+        let mut greatest = [0_u32; FEATURES];
+        for sample in samples {
             let functions = self.multipliers.iter().zip(self.addends.iter());
             for (greatest, (multiplier, addend)) in greatest.iter_mut().zip(functions) {
-                let value = sample.wrapping_mul(*multiplier).wrapping_add(*addend);
+                let value = sample
+                    .value()
+                    .wrapping_mul(*multiplier)
+                    .wrapping_add(*addend);
                 *greatest = value.max(*greatest);
             }
         }
-        features.greatest = greatest;
-        features.any |= before.is_some();
-    }
-}
-
-/// The greatest value of each linear function so far.
-#[derive(Default)]
-struct Features {
-    greatest: [u32; FEATURES],
-    any: bool,
-}
-
-impl Features {
-    /// Features are independent of each other, so any two may be paired. No feature serves in two
-    /// pairs: then super-features are independent too, and their number tells the resemblance.
-    fn sketch(&self) -> Option<Sketch> {
-        let (firsts, seconds) = self.greatest.split_at(SUPER_FEATURES);
-        self.any
-            .then(|| Sketch(std::array::from_fn(|i| pair(firsts[i], seconds[i]))))
+        // Features are independent of each other, so any two may be paired. No feature serves in
+        // two pairs: then super-features are independent too, and their number tells the
+        // resemblance.
+        let (firsts, seconds) = greatest.split_at(SUPER_FEATURES);
+        let numbers = std::array::from_fn(|i| pair(firsts[i], seconds[i]));
+        (!samples.is_empty()).then_some(Sketch(numbers))
     }
 }
 
@@ -182,42 +127,6 @@ fn pair(first: u32, second: u32) -> u32 {
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     ((x ^ (x >> 31)) >> 32) as u32
-}
-
-/// Hashes that were sampled in the block at hand. Folding them later keeps the loop over the bytes
-/// short, and the processor guesses its way through it.
-struct Samples {
-    hashes: [u64; SAMPLES_MAX],
-    count: usize,
-}
-
-/// Both halves' blocks, if every position is sampled. A power of two.
-const SAMPLES_MAX: usize = 2 * BLOCK_BYTES;
-
-impl Default for Samples {
-    fn default() -> Self {
-        Self {
-            hashes: [0; SAMPLES_MAX],
-            count: 0,
-        }
-    }
-}
-
-impl Samples {
-    #[inline]
-    fn consider(&mut self, hash: u64) {
-        if hash >> SAMPLE_SHIFT == 0 {
-            // The remainder tells the compiler what is so anyway: the place exists.
-            self.hashes[self.count % SAMPLES_MAX] = hash;
-            self.count += 1;
-        }
-    }
-
-    /// The samples, which are forgotten.
-    fn take(&mut self) -> &[u64] {
-        let count = std::mem::take(&mut self.count);
-        &self.hashes[..count]
-    }
 }
 
 #[cfg(test)]

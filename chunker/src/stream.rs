@@ -3,15 +3,8 @@
 use std::io::{self, Read};
 
 use crate::cut::Cutter;
-
-/// Whole chunks, read and cut together.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Window {
-    /// The chunks' bytes, one chunk after the other, with nothing before, between or behind.
-    pub bytes: Vec<u8>,
-    /// End offset in `bytes` of each chunk, ascending; the last is the length of `bytes`.
-    pub ends: Vec<usize>,
-}
+use crate::scan::Sample;
+use crate::window::Window;
 
 /// Reads a source once, to its end, and yields its chunks a window at a time.
 ///
@@ -24,6 +17,9 @@ pub struct ChunkStream<R> {
     window_bytes: usize,
     /// What was read and not yet handed out; it starts at a cut.
     pending: Vec<u8>,
+    /// The samples of the first `scanned` bytes of `pending`: no byte is scanned twice.
+    samples: Vec<Sample>,
+    scanned: usize,
     ended: bool,
 }
 
@@ -38,6 +34,8 @@ impl<R: Read> ChunkStream<R> {
             source,
             window_bytes,
             pending: Vec::new(),
+            samples: Vec::new(),
+            scanned: 0,
             ended: false,
         }
     }
@@ -48,13 +46,14 @@ impl<R: Read> ChunkStream<R> {
     /// the source does.
     pub fn next_window(&mut self) -> io::Result<Option<Window>> {
         self.fill()?;
-        let ends = self.cutter.cut_all_parallel(&self.pending, self.ended);
+        self.samples
+            .append(&mut self.cutter.scan(&self.pending, self.scanned));
+        self.scanned = self.pending.len();
+        let ends = self.cutter.select(&self.samples, self.scanned, self.ended);
         let Some(&end) = ends.last() else {
             return Ok(None);
         };
-        let rest = self.pending.split_off(end);
-        let bytes = std::mem::replace(&mut self.pending, rest);
-        Ok(Some(Window { bytes, ends }))
+        Ok(Some(self.take(end, ends)))
     }
 
     /// Reads until the window is full or the source ends.
@@ -71,5 +70,22 @@ impl<R: Read> ChunkStream<R> {
             .read_to_end(&mut self.pending)?;
         self.ended = got < wanted;
         Ok(())
+    }
+
+    /// Hands out the bytes up to `end`, the last of `ends`, and keeps the others with what is
+    /// known about them.
+    fn take(&mut self, end: usize, ends: Vec<usize>) -> Window {
+        let rest = self.pending.split_off(end);
+        let bytes = std::mem::replace(&mut self.pending, rest);
+        let first = self.samples.partition_point(|sample| sample.at() < end);
+        let rest = self.samples.split_off(first);
+        let samples = std::mem::replace(
+            &mut self.samples,
+            rest.into_iter()
+                .map(|sample| sample.moved_forward(end))
+                .collect(),
+        );
+        self.scanned -= end;
+        Window::scanned(bytes, ends, samples)
     }
 }

@@ -34,14 +34,22 @@ proptest! {
         let all = cutter.cut_all(&data, true);
         prop_assert_eq!(&early[..], &all[..early.len()]);
     }
+}
 
-    #[test]
-    fn parallel_cuts_are_the_sequential_cuts(data in any_data(200_000), last: bool, secret: u8) {
-        let cutter = small_cutter(secret);
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
-        let parallel = pool.install(|| cutter.cut_all_parallel(&data, last));
-        prop_assert_eq!(parallel, cutter.cut_all(&data, last));
-    }
+#[test]
+fn cuts_do_not_depend_on_the_number_of_threads() {
+    let cutter = Cutter::new(&[1; 32], ChunkSizes::default());
+    let data = rows(&mut Random(9), 10 << 20).concat();
+    let with = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        pool.build()
+            .unwrap()
+            .install(|| cutter.cut_all(&data, true))
+    };
+    let ends = with(1);
+    assert!(ends.len() > 20);
+    assert_eq!(with(2), ends);
+    assert_eq!(with(3), ends);
 }
 
 #[test]

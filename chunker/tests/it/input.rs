@@ -61,6 +61,17 @@ pub const SMALL: ChunkSizes = ChunkSizes {
     max: 1024,
 };
 
+/// Chunks of which most are long enough to have a sketch.
+pub const LARGER: ChunkSizes = ChunkSizes {
+    min: 3000,
+    avg: 4096,
+    max: 16_384,
+};
+
+pub fn cutter(sizes: ChunkSizes) -> Cutter {
+    Cutter::new(&[1; 32], sizes)
+}
+
 /// Small chunks, so that little data has many.
 pub fn small_cutter(secret: u8) -> Cutter {
     Cutter::new(&[secret; 32], SMALL)

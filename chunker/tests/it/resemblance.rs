@@ -7,7 +7,7 @@ use crate::input::{Random, row, rows};
 const CHUNK_BYTES: usize = 256 << 10;
 
 fn sketch(chunk: &[u8]) -> Sketch {
-    Sketcher::new(&[1; 32]).sketch(chunk).unwrap()
+    Sketcher::new(&[1; 32]).sketch(chunk, None).unwrap()
 }
 
 /// Matches of chunks with copies in which `per_mille` of the rows were rewritten.
@@ -82,6 +82,6 @@ fn chunk_cut_elsewhere_still_matches() {
 #[test]
 fn another_secret_makes_another_sketch() {
     let data = rows(&mut Random(5), CHUNK_BYTES).concat();
-    let other = Sketcher::new(&[2; 32]).sketch(&data).unwrap();
+    let other = Sketcher::new(&[2; 32]).sketch(&data, None).unwrap();
     assert_eq!(sketch(&data).matches(&other), 0);
 }

@@ -2,10 +2,10 @@
 
 use std::io::{self, Read};
 
-use nightfold_chunker::ChunkStream;
+use nightfold_chunker::{ChunkStream, Sketcher};
 use proptest::prelude::*;
 
-use crate::input::{Random, SMALL, any_data, small_cutter};
+use crate::input::{LARGER, Random, SMALL, any_data, cutter};
 
 /// A pipe: it gives less than it is asked for, is interrupted, and fails when told to.
 struct Pipe<'a> {
@@ -42,9 +42,12 @@ proptest! {
         read_bytes_max in prop_oneof![1..20_u64, 20..20_000_u64],
         fails_at in proptest::option::of(0..20_000_usize),
         seed: u64,
+        // Chunks of the first are too short to have sketches.
+        sizes in prop_oneof![Just(SMALL), Just(LARGER)],
     ) {
         let pipe = Pipe { data: &data, read_bytes_max, random: Random(seed), fails_at };
-        let cutter = small_cutter(1);
+        let cutter = cutter(sizes);
+        let sketcher = Sketcher::new(&[1; 32]);
         let mut stream = ChunkStream::new(cutter.clone(), pipe, window_bytes);
         let (mut bytes, mut ends, mut failures) = (Vec::new(), Vec::new(), 0);
         loop {
@@ -58,7 +61,12 @@ proptest! {
                 }
             };
             prop_assert_eq!(window.ends.last(), Some(&window.bytes.len()));
-            prop_assert!(window.bytes.len() <= window_bytes.max(SMALL.max));
+            prop_assert!(window.bytes.len() <= window_bytes.max(sizes.max));
+            for chunk in window.chunks() {
+                prop_assert!(chunk.samples.is_some());
+                let sketch = sketcher.sketch(chunk.bytes, chunk.samples);
+                prop_assert_eq!(sketch, sketcher.sketch(chunk.bytes, None));
+            }
             ends.extend(window.ends.iter().map(|end| bytes.len() + end));
             bytes.extend(window.bytes);
         }

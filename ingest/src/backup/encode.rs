@@ -148,15 +148,13 @@ impl<'a> Encoder<'a> {
                     at = 0;
                 }
                 Segment::Data(window) => {
-                    let mut start = 0;
-                    for end in &window.ends {
-                        let track = tracks[file].as_ref().map(|track| (track, at));
+                    for chunk in window.chunks() {
                         chunks.push(ChunkInput {
-                            bytes: &window.bytes[start..*end],
-                            track,
+                            bytes: chunk.bytes,
+                            samples: chunk.samples,
+                            track: tracks[file].as_ref().map(|track| (track, at)),
                         });
-                        at += (*end - start) as u64;
-                        start = *end;
+                        at += chunk.bytes.len() as u64;
                     }
                 }
                 _ => {}

@@ -64,6 +64,7 @@ impl<'a> FileList<'a> {
         for end in ends {
             chunks.push(ChunkInput {
                 bytes: &self.pending[start..end],
+                samples: None,
                 track: Some((&self.track, self.bytes + start as u64)),
             });
             start = end;

@@ -245,10 +245,7 @@ fn read_small(
     let mut bytes = Vec::with_capacity(size as usize + 1);
     let read = source.read_to_end(&mut bytes).map_err(ReadError::File)?;
     if read > 0 {
-        outlet.send(Segment::Data(Window {
-            ends: vec![bytes.len()],
-            bytes,
-        }))?;
+        outlet.send(Segment::Data(Window::of_one_chunk(bytes)))?;
     }
     Ok(read as u64)
 }

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use nightfold_chunker::{ChunkId, Sketch};
+use nightfold_chunker::{ChunkId, Sample, Sketch};
 
 use super::read;
 use super::unpublished::Ancestor;
@@ -33,6 +33,8 @@ fn skip_target(version: u32) -> u32 {
 #[derive(Clone, Copy)]
 pub(super) struct Candidate<'a> {
     pub(super) chunk: &'a [u8],
+    /// As in [`ChunkInput`](super::ChunkInput).
+    pub(super) samples: Option<&'a [Sample]>,
     pub(super) stream: StreamKind,
     /// Its place in the stream's order of frames.
     pub(super) sequence: u64,

@@ -75,6 +75,7 @@ impl RunWriter {
         pieces.push(id);
         let candidate = Candidate {
             chunk: rest,
+            samples: None,
             ..job.candidate
         };
         if self.enter_piece(candidate, id)? {
@@ -130,6 +131,7 @@ impl RunWriter {
         let reach = (place.ahead() + place.ahead() / 8).min(rest.len());
         let part = Candidate {
             chunk: &rest[..reach],
+            samples: None,
             ..candidate
         };
         let Choice::Against(base) = self.base_for(part, place.id)? else {
@@ -151,6 +153,7 @@ impl RunWriter {
         let id = self.repository().ids().id(piece);
         let candidate = Candidate {
             chunk: piece,
+            samples: None,
             ..candidate
         };
         track.settle(at + bytes as u64, place.id, place.bytes);
@@ -160,7 +163,7 @@ impl RunWriter {
                 delta: None,
                 followed: (bytes, base_end),
             };
-            let frame = self.delta_frame(candidate.chunk, id, &version, delta, None)?;
+            let frame = self.delta_frame(candidate, id, &version, delta, None)?;
             self.encoded(&frame, piece);
             Some(frame)
         } else {
@@ -198,12 +201,18 @@ impl RunWriter {
         }
         let mut sketch = None;
         if !self.is_typical(&plan, chunk) {
-            sketch = self.repository().sketcher.sketch(chunk);
+            sketch = self.sketch(job.candidate);
             plan = self.try_similar(job.candidate, plan, guess, sketch)?;
         }
         let frame = self.decide(job, plan, sketch)?;
         self.encoded(&frame, chunk);
         Ok(frame)
+    }
+
+    /// Made only when it is asked for: most chunks of a later night need none.
+    fn sketch(&self, candidate: Candidate<'_>) -> Option<Sketch> {
+        let sketcher = &self.repository().sketcher;
+        sketcher.sketch(candidate.chunk, candidate.samples)
     }
 
     fn as_version_of(&self, candidate: Candidate<'_>, nearest: ChunkId) -> Result<Plan> {
@@ -275,7 +284,7 @@ impl RunWriter {
                             let (bytes, base_end) = version.followed;
                             track.settle(at + bytes as u64, version.base.nearest, base_end);
                         }
-                        return self.delta_frame(chunk, job.id, &version, delta, sketch);
+                        return self.delta_frame(job.candidate, job.id, &version, delta, sketch);
                     }
                 }
             }
@@ -287,7 +296,7 @@ impl RunWriter {
             base: None,
             version,
             rank: 0,
-            sketch: sketch.or_else(|| self.repository().sketcher.sketch(chunk)),
+            sketch: sketch.or_else(|| self.sketch(job.candidate)),
             payload: whole.payload,
         })
     }
@@ -305,17 +314,17 @@ impl RunWriter {
 
     fn delta_frame(
         &self,
-        chunk: &[u8],
+        candidate: Candidate<'_>,
         id: ChunkId,
         version: &Version,
         delta: Encoded,
         mut sketch: Option<Sketch>,
     ) -> Result<NewFrame> {
-        let base = &version.base;
+        let (chunk, base) = (candidate.chunk, &version.base);
         codec::verify_delta(chunk, &base.bytes, &delta)?;
         self.learn(&delta, chunk);
         if sketch.is_none() && base.version.is_multiple_of(SKETCH_EVERY) {
-            sketch = self.repository().sketcher.sketch(chunk);
+            sketch = self.sketch(candidate);
         }
         Ok(NewFrame {
             id,

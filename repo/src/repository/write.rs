@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use nightfold_chunker::ChunkId;
+use nightfold_chunker::{ChunkId, Sample};
 use rayon::prelude::*;
 
 use super::base::Candidate;
@@ -41,6 +41,8 @@ impl Default for WriteOptions {
 pub struct ChunkInput<'a> {
     /// Its bytes.
     pub bytes: &'a [u8],
+    /// Its samples, if it was scanned when it was cut: a sketch then needs no look at the bytes.
+    pub samples: Option<&'a [Sample]>,
     /// The previous recipe of its file, and its own offset in the new content.
     pub track: Option<(&'a Track, u64)>,
 }
@@ -155,6 +157,7 @@ impl RunWriter {
             if let Some(sequence) = self.enter(stream, *id, held) {
                 let candidate = Candidate {
                     chunk: chunk.bytes,
+                    samples: chunk.samples,
                     stream,
                     sequence,
                 };
@@ -214,6 +217,7 @@ impl RunWriter {
         for end in self.repository.cutter().cut_all(bytes, true) {
             chunks.push(ChunkInput {
                 bytes: &bytes[start..end],
+                samples: None,
                 track: Some((track, start as u64)),
             });
             start = end;

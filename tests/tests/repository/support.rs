@@ -155,6 +155,7 @@ pub fn store(
     for end in repository.cutter().cut_all(bytes, true) {
         chunks.push(ChunkInput {
             bytes: &bytes[start..end],
+            samples: None,
             track: Some((&track, start as u64)),
         });
         start = end;
