@@ -15,8 +15,12 @@ const SAVING_SHIFT: u32 = 5;
 /// Columns that take less than this part of their chunk are kept without a look at what zstd alone makes of it.
 const CLEARLY_SMALLER: usize = 2;
 
-/// A patch of at most this part of its chunk is kept without a look at what zstd makes of chunk and base.
+/// A patch of at most this part of a large chunk is kept without a look at what zstd makes of chunk and base: on
+/// small chunks that costs little, and often gains a few bytes.
 const PATCH_PART: usize = 16;
+const LARGE_CHUNK: usize = 64 << 10;
+/// So is a patch of at most this many bytes.
+const TINY_PATCH: usize = 48;
 
 /// A chunk in the form that a frame holds.
 #[derive(Debug)]
@@ -56,7 +60,7 @@ fn lay_out(chunk: &[u8], level: i32) -> Result<Option<Encoded>> {
     };
     let saves = payload.len() + (chunk.len() >> SAVING_SHIFT) < chunk.len();
     // Should the layout ever not be inverse, that costs space here and no backup.
-    let inverse = saves && columns::decode(&payload, chunk.len()).is_ok_and(|again| again == chunk);
+    let inverse = saves && columns::decodes_to(&payload, chunk);
     Ok(inverse.then_some(Encoded {
         codec: CodecKind::Columns,
         payload,
@@ -72,7 +76,7 @@ pub(crate) fn best_delta(
     level: i32,
 ) -> Result<Encoded> {
     let patch = match patch {
-        Some(patch) if patch.payload.len() <= chunk.len() / PATCH_PART => return Ok(patch),
+        Some(patch) if is_good(&patch, chunk) => return Ok(patch),
         other => other,
     };
     let payload = zstd_frame::compress_against(chunk, base, level)?;
@@ -83,6 +87,12 @@ pub(crate) fn best_delta(
             payload,
         },
     })
+}
+
+/// Whether it is not worth to look for a smaller delta.
+fn is_good(patch: &Encoded, chunk: &[u8]) -> bool {
+    let bytes = patch.payload.len();
+    bytes <= TINY_PATCH || (chunk.len() >= LARGE_CHUNK && bytes <= chunk.len() / PATCH_PART)
 }
 
 /// Encodes a chunk against a base.

@@ -120,6 +120,13 @@ pub(super) fn decompress(payload: &[u8], raw_bytes: usize) -> Result<Vec<u8>> {
     decompressed(raw_bytes, |context, out| context.decompress(out, payload))
 }
 
+/// Fills `out` from the front; how many bytes there are. More than it holds are refused.
+pub(super) fn decompress_into(payload: &[u8], out: &mut [u8]) -> Result<usize> {
+    DECOMPRESSOR
+        .with_borrow_mut(|context| context.decompress(out, payload))
+        .map_err(failed)
+}
+
 pub(super) fn decompress_against(payload: &[u8], base: &[u8], raw_bytes: usize) -> Result<Vec<u8>> {
     if !may_be_base(base) {
         return Err(Error::corrupt(

@@ -8,4 +8,5 @@ mod crash;
 mod deleted_packs;
 mod fixture;
 mod index;
+mod pieces;
 mod support;

@@ -1,27 +1,31 @@
-//! Rows out of columns.
+//! Columns being read: where their streams lie, and their next fields.
 
-use memchr::{memchr, memchr_iter};
+use memchr::memchr_iter;
 
 use super::column::{Column, Kind, TimeForm};
-use super::digits::{E8, last_digits, print_8};
 use super::numbers::Numbers;
-use super::out::{Literal, Out};
+use super::pool::{Cell, Pool};
+use super::render::{Dates, SLOT, decimals, hex, hex_length};
+use super::rows::find_one;
 use super::streams::{Reader, damaged};
-use super::time::{print_clock, print_date};
-use super::value::DIGITS;
 use crate::error::Result;
+
+/// Rows whose fields are made at a time, at most: few enough to stay in the nearest caches.
+pub(super) const BATCH: usize = 128;
 
 /// A column being read.
 pub(super) struct Source {
-    /// Written before each value that is not an exception; empty where the row's literals have it.
-    prefix: Literal,
-    suffix: Literal,
     exceptions: Option<Exceptions>,
+    /// Around each value that is not an exception; empty where the row's literals have them.
+    affixes: [Cell; 2],
     values: Values,
+    /// Where the slots of its values lie, once it is known.
+    slots: usize,
 }
 
 struct Exceptions {
-    mask: Vec<u8>,
+    /// Where the next bytes of the mask lie.
+    mask: usize,
     texts: Texts,
 }
 
@@ -29,38 +33,35 @@ enum Values {
     Constant,
     Text(Texts),
     Words(Words),
-    Decimal {
-        scale: u8,
-        unit: u64,
-        numbers: Numbers,
-    },
-    Time {
-        form: TimeForm,
-        numbers: Numbers,
-    },
+    Decimal { scale: u8, numbers: Numbers },
+    Time { form: TimeForm, numbers: Numbers },
     Hex(Hex),
 }
 
-/// Texts one after another, each with a terminator.
+/// Texts one after another, each with a terminator: those from `at` on, up to `end`.
 struct Texts {
-    bytes: Vec<u8>,
-    terminator: u8,
     at: usize,
+    end: usize,
+    terminator: u8,
 }
 
 struct Words {
-    bytes: Vec<u8>,
-    /// Start and end of each.
-    entries: Vec<[u32; 2]>,
-    low: Vec<u8>,
-    high: Vec<u8>,
-    next: usize,
+    entries: Vec<Cell>,
+    /// Where the next halves of numbers lie.
+    low: usize,
+    high: Option<usize>,
 }
 
 struct Hex {
     groups: Vec<u8>,
-    planes: Vec<Vec<u8>>,
-    next: usize,
+    /// Where the next byte of each plane lies.
+    planes: Vec<usize>,
+}
+
+/// What filling needs besides the column.
+pub(super) struct Scratch<'s> {
+    pub(super) pool: &'s mut Pool,
+    pub(super) dates: &'s mut Dates,
 }
 
 impl Source {
@@ -70,50 +71,47 @@ impl Source {
         rows: usize,
         terminator: u8,
         streams: &mut Reader<'_>,
+        pool: &mut Pool,
     ) -> Result<Self> {
-        let exceptions = match column.exceptions {
-            None => None,
-            Some(bytes) => Some(Exceptions {
-                mask: streams.next(rows)?,
-                texts: Texts::read(bytes, terminator, streams)?,
-            }),
-        };
-        let count = match &exceptions {
-            None => rows,
-            Some(exceptions) => memchr_iter(0, &exceptions.mask).count(),
-        };
+        let mut exceptions = None;
+        let mut affixes = [[0; 2]; 2];
+        let mut count = rows;
+        if let Some(bytes) = column.exceptions {
+            let mask = streams.next(rows, pool)?;
+            count = memchr_iter(0, &pool.bytes()[mask..mask + rows]).count();
+            let texts = Texts::read(bytes, terminator, streams, pool)?;
+            exceptions = Some(Exceptions { mask, texts });
+            affixes = [pool.push(&column.prefix), pool.push(&column.suffix)];
+        }
         let values = match &column.kind {
             Kind::Constant => Values::Constant,
-            Kind::Text(bytes) => Values::Text(Texts::read(*bytes, terminator, streams)?),
+            Kind::Text(bytes) => Values::Text(Texts::read(*bytes, terminator, streams, pool)?),
             Kind::Words { entries, bytes } => {
-                Values::Words(Words::read(*entries, *bytes, terminator, count, streams)?)
+                let list = Texts::read(*bytes, terminator, streams, pool)?;
+                Values::Words(Words::read(*entries, list, count, streams, pool)?)
             }
             Kind::Decimal { scale, planes } => Values::Decimal {
                 scale: *scale,
-                unit: 10u64.pow(u32::from(*scale)),
-                numbers: Numbers::read(*planes, count, streams)?,
+                numbers: Numbers::read(*planes, count, streams, pool)?,
             },
             Kind::Time { form, planes } => Values::Time {
                 form: *form,
-                numbers: Numbers::read(*planes, count, streams)?,
+                numbers: Numbers::read(*planes, count, streams, pool)?,
             },
             Kind::Hex(groups) => {
                 let width = groups.iter().map(|bytes| usize::from(*bytes)).sum();
+                let planes = (0usize..width).map(|_| streams.next(count, pool));
                 Values::Hex(Hex {
+                    planes: planes.collect::<Result<_>>()?,
                     groups: groups.clone(),
-                    planes: (0usize..width)
-                        .map(|_| streams.next(count))
-                        .collect::<Result<_>>()?,
-                    next: 0,
                 })
             }
         };
-        let affix = |bytes: &[u8]| Literal::new(if exceptions.is_some() { bytes } else { &[] });
         Ok(Self {
-            prefix: affix(&column.prefix),
-            suffix: affix(&column.suffix),
             exceptions,
+            affixes,
             values,
+            slots: 0,
         })
     }
 
@@ -126,195 +124,164 @@ impl Source {
         self.exceptions.is_some()
     }
 
-    /// Writes the field of the next row. `None`: the column ends too early, or the chunk does.
-    pub(super) fn write(&mut self, row: usize, out: &mut Out) -> Option<()> {
-        let Some(exceptions) = &mut self.exceptions else {
-            return self.values.write(out);
-        };
-        if exceptions.mask[row] != 0 {
-            return exceptions.texts.write(out);
+    /// Pieces that a field is put together from.
+    pub(super) fn pieces(&self) -> usize {
+        if self.affixes == [[0; 2]; 2] { 1 } else { 3 }
+    }
+
+    /// Bytes that a value takes in the pool besides its streams.
+    pub(super) fn slot_bytes(&self) -> usize {
+        match &self.values {
+            Values::Constant | Values::Text(_) | Values::Words(_) => 0,
+            Values::Decimal { .. } | Values::Time { .. } => SLOT,
+            Values::Hex(hex) => hex_length(&hex.groups),
         }
-        out.literal(&self.prefix)?;
-        self.values.write(out)?;
-        out.literal(&self.suffix)
+    }
+
+    pub(super) fn use_slots(&mut self, start: usize) {
+        self.slots = start;
+    }
+
+    /// Makes the fields of the next `rows`. `cells` has as many cells for each piece as `stride` says.
+    /// `None`: the column ends too early, or a number is none that it can have.
+    pub(super) fn fill(
+        &mut self,
+        rows: usize,
+        stride: usize,
+        cells: &mut [Cell],
+        scratch: &mut Scratch<'_>,
+    ) -> Option<()> {
+        let Some(exceptions) = &mut self.exceptions else {
+            return self
+                .values
+                .fill(self.slots, cells.get_mut(..rows)?, scratch);
+        };
+        let mut mask = [0; BATCH];
+        let mask = mask.get_mut(..rows)?;
+        mask.copy_from_slice(scratch.pool.bytes().get(exceptions.mask..)?.get(..rows)?);
+        exceptions.mask += rows;
+        let odd = mask.iter().filter(|byte| **byte != 0).count();
+        let mut made = [[0; 2]; BATCH];
+        let (values, texts) = made.get_mut(..rows)?.split_at_mut(rows - odd);
+        self.values.fill(self.slots, values, scratch)?;
+        exceptions.texts.fill(scratch.pool.bytes(), texts)?;
+        let (mut values, mut texts) = (values.iter(), texts.iter());
+        let mut pieces = cells.chunks_mut(stride);
+        if self.affixes == [[0; 2]; 2] {
+            for (cell, odd) in pieces.next()?.iter_mut().zip(mask) {
+                *cell = *if *odd == 0 { &mut values } else { &mut texts }.next()?;
+            }
+            return Some(());
+        }
+        let (before, middle, behind) = (pieces.next()?, pieces.next()?, pieces.next()?);
+        for (row, odd) in mask.iter().enumerate() {
+            [before[row], middle[row], behind[row]] = if *odd == 0 {
+                [self.affixes[0], *values.next()?, self.affixes[1]]
+            } else {
+                [[0; 2], *texts.next()?, [0; 2]]
+            };
+        }
+        Some(())
     }
 }
 
 impl Values {
-    #[inline]
-    fn write(&mut self, out: &mut Out) -> Option<()> {
+    fn fill(&mut self, slots: usize, cells: &mut [Cell], scratch: &mut Scratch<'_>) -> Option<()> {
+        let mut batch = [0; BATCH];
+        let (before, behind) = scratch.pool.split(slots);
         match self {
-            Self::Constant => Some(()),
-            Self::Text(texts) => texts.write(out),
-            Self::Words(words) => words.write(out),
-            Self::Decimal {
-                scale,
-                unit,
-                numbers,
-            } => {
-                let number = numbers.next()?;
-                decimal(number, *scale, *unit, out)
+            Self::Constant => cells.fill([0; 2]),
+            Self::Text(texts) => texts.fill(scratch.pool.bytes(), cells)?,
+            Self::Words(words) => words.fill(scratch.pool.bytes(), cells)?,
+            Self::Decimal { scale, numbers } => {
+                let batch = batch.get_mut(..cells.len())?;
+                numbers.fill(before, batch)?;
+                decimals(batch, *scale, behind, slots, cells);
             }
             Self::Time { form, numbers } => {
-                let number = numbers.next()?;
-                time(number, *form, out)
+                let batch = batch.get_mut(..cells.len())?;
+                numbers.fill(before, batch)?;
+                scratch.dates.times(batch, *form, behind, slots, cells)?;
             }
-            Self::Hex(hex) => hex.write(out),
-        }
-    }
-}
-
-impl Texts {
-    fn read(bytes: usize, terminator: u8, streams: &mut Reader<'_>) -> Result<Self> {
-        Ok(Self {
-            bytes: streams.next(bytes)?,
-            terminator,
-            at: 0,
-        })
-    }
-
-    fn write(&mut self, out: &mut Out) -> Option<()> {
-        let rest = &self.bytes[self.at..];
-        let length = memchr(self.terminator, rest)?;
-        self.at += length + 1;
-        out.bytes(&rest[..length])
-    }
-}
-
-impl Words {
-    fn read(
-        entries: usize,
-        bytes: usize,
-        terminator: u8,
-        count: usize,
-        streams: &mut Reader<'_>,
-    ) -> Result<Self> {
-        let bytes = streams.next(bytes)?;
-        let mut ranges = Vec::new();
-        let mut start = 0;
-        for end in memchr_iter(terminator, &bytes).take(entries + 1) {
-            ranges.push([start, end as u32]);
-            start = end as u32 + 1;
-        }
-        if ranges.len() != entries || start as usize != bytes.len() {
-            return Err(damaged("a list of texts has another length"));
-        }
-        Ok(Self {
-            bytes,
-            entries: ranges,
-            low: streams.next(count)?,
-            high: if entries > 256 {
-                streams.next(count)?
-            } else {
-                Vec::new()
-            },
-            next: 0,
-        })
-    }
-
-    fn write(&mut self, out: &mut Out) -> Option<()> {
-        let low = usize::from(*self.low.get(self.next)?);
-        let high = self
-            .high
-            .get(self.next)
-            .map_or(0, |high| usize::from(*high) << 8);
-        self.next += 1;
-        let [start, end] = *self.entries.get(high | low)?;
-        out.bytes(&self.bytes[start as usize..end as usize])
-    }
-}
-
-impl Hex {
-    fn write(&mut self, out: &mut Out) -> Option<()> {
-        let row = self.next;
-        self.next += 1;
-        let mut planes = self.planes.iter();
-        for (at, bytes) in self.groups.iter().enumerate() {
-            if at > 0 {
-                out.bytes(b"-")?;
-            }
-            for plane in planes.by_ref().take(usize::from(*bytes)) {
-                let byte = *plane.get(row)?;
-                out.short(
-                    [
-                        DIGITS[usize::from(byte >> 4)],
-                        DIGITS[usize::from(byte & 15)],
-                    ],
-                    2,
-                )?;
+            Self::Hex(columns) => {
+                let planes = columns.planes.iter().map(|at| &before[*at..]);
+                hex(&columns.groups, planes, behind, slots, cells);
+                for plane in &mut columns.planes {
+                    *plane += cells.len();
+                }
             }
         }
         Some(())
     }
 }
 
-fn decimal(number: i64, scale: u8, unit: u64, out: &mut Out) -> Option<()> {
-    if number < 0 {
-        out.short(*b"-", 1)?;
+impl Texts {
+    fn read(
+        bytes: usize,
+        terminator: u8,
+        streams: &mut Reader<'_>,
+        pool: &mut Pool,
+    ) -> Result<Self> {
+        let at = streams.next(bytes, pool)?;
+        Ok(Self {
+            at,
+            end: at + bytes,
+            terminator,
+        })
     }
-    let value = number.unsigned_abs();
-    if scale == 0 {
-        return whole(value, out);
-    }
-    whole(value / unit, out)?;
-    fraction(value % unit, scale, out)
-}
 
-/// A number without sign.
-#[inline]
-fn whole(value: u64, out: &mut Out) -> Option<()> {
-    if value >= E8 {
-        return large(value, out);
-    }
-    let (text, length) = print_8(value);
-    out.short(text, length)
-}
-
-#[inline(never)]
-fn large(value: u64, out: &mut Out) -> Option<()> {
-    whole(value / E8, out)?;
-    out.short(last_digits(value % E8, 8), 8)
-}
-
-fn fraction(value: u64, scale: u8, out: &mut Out) -> Option<()> {
-    out.short(*b".", 1)?;
-    let mut rest = usize::from(scale);
-    if rest > 8 {
-        let first = value / 100_000_000;
-        out.short(last_digits(first, rest - 8), rest - 8)?;
-        rest = 8;
-    }
-    out.short(last_digits(value % 100_000_000, rest), rest)
-}
-
-fn time(number: i64, form: TimeForm, out: &mut Out) -> Option<()> {
-    let (joint, scale, trimmed) = match form {
-        TimeForm::Date => return out.short(print_date(number)?, 10),
-        TimeForm::DateTime {
-            joint,
-            scale,
-            trimmed,
-        } => (joint, scale, trimmed),
-    };
-    let (seconds, mut part) = if scale == 0 {
-        (number, 0)
-    } else {
-        let unit = 10i64.pow(u32::from(scale));
-        (number.div_euclid(unit), number.rem_euclid(unit) as u64)
-    };
-    let days = seconds.div_euclid(86_400);
-    out.short(print_date(days)?, 10)?;
-    out.short([joint], 1)?;
-    out.short(print_clock(seconds - days * 86_400), 8)?;
-    let mut digits = scale;
-    if trimmed {
-        while digits > 0 && part % 10 == 0 {
-            part /= 10;
-            digits -= 1;
+    fn fill(&mut self, pool: &[u8], cells: &mut [Cell]) -> Option<()> {
+        let list = pool.get(..self.end)?;
+        for cell in cells {
+            let end = find_one(list, self.at, self.terminator)?;
+            *cell = [self.at as u32, (end - self.at) as u32];
+            self.at = end + 1;
         }
+        Some(())
     }
-    if digits == 0 {
-        return Some(());
+}
+
+impl Words {
+    fn read(
+        count: usize,
+        mut list: Texts,
+        rows: usize,
+        streams: &mut Reader<'_>,
+        pool: &mut Pool,
+    ) -> Result<Self> {
+        let another = || damaged("a list of texts has another length");
+        // Each has a terminator.
+        if count > list.end - list.at {
+            return Err(another());
+        }
+        let mut entries = vec![[0; 2]; count];
+        list.fill(pool.bytes(), &mut entries).ok_or_else(another)?;
+        if list.at != list.end {
+            return Err(another());
+        }
+        let low = streams.next(rows, pool)?;
+        let high = (count > 256)
+            .then(|| streams.next(rows, pool))
+            .transpose()?;
+        Ok(Self { entries, low, high })
     }
-    fraction(part, digits, out)
+
+    fn fill(&mut self, pool: &[u8], cells: &mut [Cell]) -> Option<()> {
+        let count = cells.len();
+        let low = pool.get(self.low..)?.get(..count)?;
+        self.low += count;
+        let Some(at) = &mut self.high else {
+            for (cell, low) in cells.iter_mut().zip(low) {
+                *cell = *self.entries.get(usize::from(*low))?;
+            }
+            return Some(());
+        };
+        let high = pool.get(*at..)?.get(..count)?;
+        *at += count;
+        for ((cell, low), high) in cells.iter_mut().zip(low).zip(high) {
+            let number = usize::from(*high) << 8 | usize::from(*low);
+            *cell = *self.entries.get(number)?;
+        }
+        Some(())
+    }
 }

@@ -35,7 +35,7 @@ fn parse_8(digits: [u8; 8]) -> Option<i64> {
 
 /// The highest bit of each byte above nine, and maybe of bytes behind the first of those.
 #[inline]
-fn others(word: u64) -> u64 {
+pub(super) fn others(word: u64) -> u64 {
     (word | word.wrapping_add(0x7676_7676_7676_7676)) & 0x8080_8080_8080_8080
 }
 
@@ -48,32 +48,32 @@ fn joined(word: u64) -> i64 {
 }
 
 /// The integer at `at`, if it has up to fifteen digits and is as `parse_integer` wants it, and where it ends.
-/// `None` says nothing about the eight last bytes of a chunk.
+/// `None` says nothing about the sixteen last bytes of a chunk.
 #[inline]
 pub(super) fn integer_at(chunk: &[u8], at: usize) -> Option<(i64, usize)> {
     const TENS: [i64; 8] = [1, 10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000];
     // So many digits, and the number that they make.
-    let digits = |at: usize| {
-        let word = u64::from_le_bytes(*chunk.get(at..)?.first_chunk()?) ^ ZEROS;
+    let digits = |text: [u8; 8]| {
+        let word = u64::from_le_bytes(text) ^ ZEROS;
         let count = others(word).trailing_zeros() as usize / 8;
         // Moved up, so that what is behind the digits falls out.
-        let word = if count == 0 {
-            0
-        } else {
-            word << (64 - 8 * count)
-        };
-        Some((joined(word), count))
+        let word = word.unbounded_shl(64 - 8 * count as u32);
+        (joined(word), count)
     };
     let negative = *chunk.get(at)? == b'-';
     let start = at + usize::from(negative);
-    let (mut value, count) = digits(start)?;
+    let text: &[u8; 16] = chunk.get(start..)?.first_chunk()?;
+    let [first, second] = text.as_chunks::<8>().0 else {
+        return None;
+    };
+    let (mut value, count) = digits(*first);
     let mut end = start + count;
     if count == 8 {
-        let (low, more) = digits(end)?;
+        let (low, more) = digits(*second);
         value = value * *TENS.get(more)? + low;
         end += more;
     }
-    let canonical = *chunk.get(start)? != b'0' || (count == 1 && !negative);
+    let canonical = text[0] != b'0' || (count == 1 && !negative);
     if count == 0 || !canonical {
         return None;
     }
@@ -101,7 +101,7 @@ pub(super) fn last_digits(value: u64, count: usize) -> [u8; 8] {
 
 /// Eight digits of a number below 10⁸, the first in the lowest byte, not yet made ASCII.
 #[inline]
-fn digits_8(value: u64) -> u64 {
+pub(super) fn digits_8(value: u64) -> u64 {
     let fours = (value / 10_000) | (value % 10_000) << 32;
     let hundreds = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
     let pairs = hundreds | (fours - hundreds * 100) << 16;
@@ -109,21 +109,12 @@ fn digits_8(value: u64) -> u64 {
     tens | (pairs - tens * 10) << 8
 }
 
-/// The digits of a number below 10⁸ without leading zeros (one at least), and how many.
-#[inline]
-pub(super) fn print_8(value: u64) -> ([u8; 8], usize) {
-    let digits = digits_8(value);
-    let skipped = (digits.trailing_zeros() / 8).min(7);
-    let word = (digits | ZEROS) >> (8 * skipped);
-    (word.to_le_bytes(), 8 - skipped as usize)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use proptest::prelude::*;
 
-    use super::{last_digits, parse_digits, parse_integer, print_8};
+    use super::{last_digits, parse_digits, parse_integer};
 
     proptest! {
         #[test]
@@ -137,13 +128,6 @@ mod tests {
         fn integers_are_parsed(value in -999_999_999_999_999_999i64..1_000_000_000_000_000_000, shift in 0..60u32) {
             let value = value >> shift;
             prop_assert_eq!(parse_integer(value.to_string().as_bytes()), Some(value));
-        }
-
-        #[test]
-        fn numbers_print(value in 0u64..100_000_000, shift in 0..27u32) {
-            let (text, length) = print_8(value >> shift);
-            let expected = (value >> shift).to_string();
-            prop_assert_eq!(&text[..length], expected.as_bytes());
         }
 
         #[test]

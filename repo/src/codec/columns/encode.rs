@@ -1,63 +1,21 @@
 //! Choosing how a column is stored, and storing it.
 
-use super::column::{Column, Kind, TimeForm};
+use super::column::{Column, Kind};
 use super::dialect::Dialect;
+use super::exceptions::Exceptions;
+use super::fields::{Fields, SAMPLE, SAMPLE_PART, quote, shape, strip};
 use super::numbers::Planes;
-use super::rows::{Cell, NO_NUMBER, Rows};
+use super::plan::{NO_NUMBER, Plan};
+use super::rows::Rows;
 use super::streams::Writer;
 use super::value::{Shape, parse_decimal, parse_hex, parse_time};
 use super::words::Words;
 use crate::error::Result;
 
-/// Fields that the kind of a column is told by.
-const SAMPLE: usize = 32;
-/// A column is of a kind if at least one of so many sampled fields is, as long as the others may be NULL.
-const SAMPLE_PART: usize = 4;
 /// Distinct texts in a sample of a column that may still have few in all.
 const SAMPLE_WORDS: usize = 24;
 /// Rows that share a text, on average, for numbers to pay.
 const ROWS_PER_WORD: usize = 3;
-
-/// The fields of one column.
-#[derive(Clone, Copy)]
-pub(super) struct Fields<'a> {
-    pub(super) chunk: &'a [u8],
-    /// All cells from the column's first on.
-    pub(super) cells: &'a [Cell],
-    pub(super) columns: usize,
-    /// Their integers, from the column's first on, and how many there are in a row; empty if they were not read.
-    pub(super) integers: (&'a [i64], usize),
-}
-
-impl<'a> Fields<'a> {
-    fn count(self) -> usize {
-        self.cells.len().div_ceil(self.columns)
-    }
-
-    fn get(self, row: usize) -> &'a [u8] {
-        let [start, end] = self.cells[row * self.columns];
-        &self.chunk[start as usize..end as usize]
-    }
-
-    fn iter(self) -> impl Iterator<Item = &'a [u8]> {
-        self.cells
-            .iter()
-            .step_by(self.columns)
-            .map(move |[start, end]| &self.chunk[*start as usize..*end as usize])
-    }
-
-    fn sample(self) -> impl Iterator<Item = &'a [u8]> {
-        let step = self.count().div_ceil(SAMPLE);
-        (0..self.count())
-            .step_by(step)
-            .map(move |row| self.get(row))
-    }
-
-    fn constant(self) -> bool {
-        let first = self.get(0);
-        self.iter().all(|field| field == first)
-    }
-}
 
 /// What encoding columns needs again and again.
 #[derive(Default)]
@@ -67,30 +25,6 @@ pub(super) struct Encoder {
     exceptions: Exceptions,
     numbers: Vec<i64>,
     bytes: Vec<u8>,
-}
-
-/// Fields of a column that are not of its kind.
-#[derive(Default)]
-struct Exceptions {
-    /// For each row 1 where the field is an exception.
-    mask: Vec<u8>,
-    text: Vec<u8>,
-    count: usize,
-}
-
-impl Exceptions {
-    fn clear(&mut self) {
-        self.mask.clear();
-        self.text.clear();
-        self.count = 0;
-    }
-
-    fn push(&mut self, field: &[u8], terminator: u8) {
-        self.mask.push(1);
-        self.text.extend_from_slice(field);
-        self.text.push(terminator);
-        self.count += 1;
-    }
 }
 
 impl Encoder {
@@ -106,31 +40,32 @@ impl Encoder {
         rows: &Rows,
         dialect: &Dialect,
     ) -> Result<Vec<(Column, Vec<u8>)>> {
-        let integers = rows.integers.iter().filter(|integer| **integer).count();
-        let mut first_integer = 0;
-        (0..rows.columns)
+        let in_row = rows.numbers_in_row();
+        let mut first_number = 0;
+        (0..rows.columns())
             .map(|column| {
                 let mut fields = Fields {
                     chunk,
-                    cells: &rows.cells[column..],
-                    columns: rows.columns,
-                    integers: (&[], 1),
+                    cells: &rows.cells()[column..],
+                    columns: rows.columns(),
+                    numbers: (&[], 1),
                 };
-                if rows.integers[column] {
-                    fields.integers = (&rows.numbers[first_integer..], integers);
-                    first_integer += 1;
+                let plan = &rows.plans[column];
+                if plan.has_numbers() {
+                    fields.numbers = (&rows.numbers()[first_number..], in_row);
+                    first_number += 1;
                 }
-                let behind = if column + 1 == rows.columns {
+                let behind = if column + 1 == rows.columns() {
                     &dialect.end
                 } else {
                     &dialect.separator
                 };
-                Ok((self.column(fields)?, behind.clone()))
+                Ok((self.column(fields, plan)?, behind.clone()))
             })
             .collect()
     }
 
-    fn column(&mut self, fields: Fields<'_>) -> Result<Column> {
+    fn column(&mut self, fields: Fields<'_>, plan: &Plan) -> Result<Column> {
         if fields.constant() {
             return Ok(Column {
                 prefix: fields.get(0).to_vec(),
@@ -142,6 +77,10 @@ impl Encoder {
         let quote = quote(fields);
         if let Some((shape, end)) = shape(fields, quote) {
             let suffix = [end, quote].concat();
+            let mut fields = fields;
+            if !plan.reads(&shape, quote, &suffix) {
+                fields.numbers = (&[], 1);
+            }
             if let Some(column) = self.shaped(fields, &shape, quote, &suffix)? {
                 return Ok(column);
             }
@@ -163,37 +102,52 @@ impl Encoder {
         self.numbers.clear();
         self.bytes.clear();
         let (numbers, bytes) = (&mut self.numbers, &mut self.bytes);
-        let mut number = |value: Option<i64>| value.map(|value| numbers.push(value)).is_some();
         let affixes = (prefix, suffix);
         let exceptions = &mut self.exceptions;
         let terminator = self.terminator;
+        let parse = |text| match shape {
+            Shape::Decimal(scale) => parse_decimal(text, *scale),
+            Shape::Time(form) => parse_time(text, *form),
+            Shape::Hex(_) => None,
+        };
         match shape {
-            Shape::Decimal(0) if !fields.integers.0.is_empty() && prefix.is_empty() => {
-                exceptions.clear();
-                let integers = fields.integers.0.iter().step_by(fields.integers.1);
-                for (field, integer) in fields.iter().zip(integers) {
-                    let read = Some(*integer).filter(|integer| *integer != NO_NUMBER);
-                    if number(read.or_else(|| parse_decimal(field, 0))) {
-                        exceptions.mask.push(0);
-                    } else {
-                        exceptions.push(field, terminator);
-                    }
-                }
-            }
-            Shape::Decimal(scale) => exceptions.split(fields, affixes, terminator, |text| {
-                number(parse_decimal(text, *scale))
-            }),
-            Shape::Time(form) => exceptions.split(fields, affixes, terminator, |text| {
-                number(parse_time(text, *form))
-            }),
             Shape::Hex(groups) => exceptions.split(fields, affixes, terminator, |text| {
                 parse_hex(text, groups, bytes)
             }),
+            _ if fields.numbers.0.is_empty() => {
+                exceptions.split(fields, affixes, terminator, |text| {
+                    let number = parse(text);
+                    numbers.extend(number);
+                    number.is_some()
+                });
+            }
+            _ => {
+                exceptions.clear();
+                let read = fields.numbers.0.iter().step_by(fields.numbers.1);
+                numbers.extend(read.take(fields.count()));
+                if numbers.contains(&NO_NUMBER) {
+                    let mut row = 0;
+                    numbers.retain_mut(|number| {
+                        let field = fields.get(row);
+                        if *number == NO_NUMBER {
+                            *number = strip(field, prefix, suffix)
+                                .and_then(parse)
+                                .unwrap_or(NO_NUMBER);
+                        }
+                        let taken = *number != NO_NUMBER;
+                        if !taken {
+                            exceptions.push(row, field, terminator);
+                        }
+                        row += 1;
+                        taken
+                    });
+                }
+            }
         }
         if self.exceptions.count * SAMPLE_PART > fields.count() * (SAMPLE_PART - 1) {
             return Ok(None);
         }
-        let exceptions = self.put_exceptions()?;
+        let exceptions = self.put_exceptions(fields.count())?;
         let kind = match shape {
             Shape::Decimal(scale) => Kind::Decimal {
                 scale: *scale,
@@ -244,7 +198,7 @@ impl Encoder {
         if full {
             return Ok(None);
         }
-        let exceptions = self.put_exceptions()?;
+        let exceptions = self.put_exceptions(fields.count())?;
         let list = &mut self.bytes;
         list.clear();
         for text in &words.texts {
@@ -278,7 +232,7 @@ impl Encoder {
                 list.push(terminator);
                 true
             });
-        let exceptions = self.put_exceptions()?;
+        let exceptions = self.put_exceptions(fields.count())?;
         self.streams.text(&self.bytes)?;
         Ok(Column {
             prefix: quote.to_vec(),
@@ -288,98 +242,13 @@ impl Encoder {
         })
     }
 
-    fn put_exceptions(&mut self) -> Result<Option<usize>> {
+    fn put_exceptions(&mut self, rows: usize) -> Result<Option<usize>> {
         if self.exceptions.count == 0 {
             return Ok(None);
         }
-        self.streams.plane(self.exceptions.mask.iter().copied())?;
+        let mask = self.exceptions.mask(rows).iter().copied();
+        self.streams.plane(mask)?;
         self.streams.text(&self.exceptions.text)?;
         Ok(Some(self.exceptions.text.len()))
     }
-}
-
-impl Exceptions {
-    /// Hands each field to `take`, without prefix and suffix; those without them or not taken are exceptions.
-    fn split<'a>(
-        &mut self,
-        fields: Fields<'a>,
-        (prefix, suffix): (&[u8], &[u8]),
-        terminator: u8,
-        mut take: impl FnMut(&'a [u8]) -> bool,
-    ) {
-        self.clear();
-        for field in fields.iter() {
-            if strip(field, prefix, suffix).is_some_and(&mut take) {
-                self.mask.push(0);
-            } else {
-                self.push(field, terminator);
-            }
-        }
-    }
-}
-
-/// What stands between prefix and suffix.
-fn strip<'a>(field: &'a [u8], prefix: &[u8], suffix: &[u8]) -> Option<&'a [u8]> {
-    // No calls for what is most common: comparing with nothing can be very slow (masked loads that fault).
-    let field = match prefix {
-        [] => field,
-        [byte] => field.split_first().filter(|(first, _)| *first == byte)?.1,
-        _ => field.strip_prefix(prefix)?,
-    };
-    match suffix {
-        [] => Some(field),
-        [byte] => Some(field.split_last().filter(|(last, _)| *last == byte)?.1),
-        _ => field.strip_suffix(suffix),
-    }
-}
-
-/// The quote around the fields of a column.
-fn quote(fields: Fields<'_>) -> &[u8] {
-    let mut quotes = fields.sample().filter_map(|field| match field {
-        [b'\'', .., b'\''] | [b'"', .., b'"'] => Some(&field[..1]),
-        _ => None,
-    });
-    let first = quotes.next();
-    // NULLs stand between quoted fields, and CSV quotes where it must: then most fields are not.
-    let quoted = quotes.count() + 1;
-    first
-        .filter(|_| quoted * SAMPLE_PART >= fields.sample().count())
-        .unwrap_or_default()
-}
-
-/// The shape that most of a sample have, and what follows it in the first of them.
-fn shape<'a>(fields: Fields<'a>, quote: &[u8]) -> Option<(Shape, &'a [u8])> {
-    let mut votes: Vec<(Shape, &[u8], usize)> = Vec::new();
-    let mut sampled = 0;
-    for field in fields.sample() {
-        sampled += 1;
-        let inner = strip(field, quote, quote);
-        let Some((inner, (shape, rest))) = inner.and_then(|text| Some((text, Shape::of(text)?)))
-        else {
-            continue;
-        };
-        let end = &inner[inner.len() - rest..];
-        match votes
-            .iter_mut()
-            .find(|vote| vote.0 == shape && vote.1 == end)
-        {
-            Some(vote) => vote.2 += 1,
-            None => votes.push((shape, end, 1)),
-        }
-    }
-    let untrimmed = votes.iter().position(|vote| {
-        matches!(
-            vote.0,
-            Shape::Time(TimeForm::DateTime {
-                scale: 1..,
-                trimmed: false,
-                ..
-            })
-        )
-    });
-    let best = match untrimmed {
-        Some(at) => votes.swap_remove(at),
-        None => votes.into_iter().max_by_key(|vote| vote.2)?,
-    };
-    (best.2 * SAMPLE_PART >= sampled).then_some((best.0, best.1))
 }

@@ -8,16 +8,20 @@ mod decode;
 mod dialect;
 mod digits;
 mod encode;
+mod exceptions;
+mod fields;
 mod header;
+mod join;
 mod numbers;
-mod out;
+mod plan;
+mod pool;
+mod render;
 mod rows;
 mod streams;
 mod time;
 mod value;
 mod words;
 
-use decode::Source;
 use std::cell::RefCell;
 
 use memchr::memchr;
@@ -25,13 +29,11 @@ use memchr::memchr;
 use dialect::Dialect;
 use encode::Encoder;
 use header::Header;
-use out::{Literal, Out};
+use join::Decoder;
 use rows::{RUNS_MAX, Rows};
-use streams::{Reader, damaged, malformed};
 
 use crate::error::Result;
-use crate::format::{Cursor, put_varint};
-use crate::limits::CHUNK_BYTES_MAX;
+use crate::format::put_varint;
 
 /// With fewer rows, columns are too short to have a form of their own.
 const ROWS_MIN: usize = 32;
@@ -40,6 +42,7 @@ const TERMINATORS: [u8; 6] = [b'\n', 0, 1, 0xff, 0xfe, 0xc0];
 
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
+    static DECODER: RefCell<Decoder> = RefCell::default();
 }
 
 /// Buffers of a thread, kept from chunk to chunk.
@@ -48,6 +51,8 @@ struct Scratch {
     rows: Rows,
     encoder: Encoder,
     header: Vec<u8>,
+    /// What a payload just made decodes to.
+    again: Vec<u8>,
 }
 
 /// Lays a chunk out. `None`: it does not look like rows.
@@ -104,64 +109,19 @@ impl Scratch {
 
 /// The chunk of `raw_bytes` that a payload holds.
 pub(crate) fn decode(payload: &[u8], raw_bytes: usize) -> Result<Vec<u8>> {
-    let mut cursor = Cursor::new(payload);
-    let header_bytes = cursor
-        .bounded(raw_bytes.min(CHUNK_BYTES_MAX), "length of the header")
-        .map_err(malformed)?;
-    let mut streams = Reader::new(cursor, raw_bytes);
-    let plain = streams.next(header_bytes)?;
-    let header = Header::get(&plain).map_err(malformed)?;
-    if header.rows.saturating_mul(header.columns.len()) > raw_bytes {
-        return Err(damaged("it has more fields than bytes"));
-    }
-    // Values, each with the bytes that stand before it; at the end those behind the last.
-    let mut sources: Vec<(Literal, Source)> = Vec::with_capacity(header.columns.len());
-    let mut between = Vec::new();
-    for (column, behind) in &header.columns {
-        let source = Source::read(column, header.rows, header.terminator, &mut streams)?;
-        if source.is_constant() {
-            between.extend_from_slice(&column.prefix);
-            between.extend_from_slice(&column.suffix);
-        } else if source.has_exceptions() {
-            sources.push((Literal::new(&std::mem::take(&mut between)), source));
-        } else {
-            between.extend_from_slice(&column.prefix);
-            sources.push((Literal::new(&std::mem::take(&mut between)), source));
-            between.extend_from_slice(&column.suffix);
-        }
-        between.extend_from_slice(behind);
-    }
-    if streams.remaining() > 0 {
-        return Err(damaged("bytes behind the last stream"));
-    }
-    let last = Literal::new(&between);
-    let mut out = Out::new(raw_bytes);
-    write_rows(&header, &mut sources, &last, &mut out)
-        .ok_or_else(|| damaged("a column ends too early, or the chunk does"))?;
-    out.finish()
+    let mut chunk = Vec::new();
+    DECODER.with_borrow_mut(|decoder| decoder.decode(payload, raw_bytes, &mut chunk))?;
+    Ok(chunk)
 }
 
-/// `None`: a column or the chunk ends too early, or a number is none that its column can have.
-fn write_rows(
-    header: &Header<'_>,
-    sources: &mut [(Literal, Source)],
-    last: &Literal,
-    out: &mut Out,
-) -> Option<()> {
-    let mut verbatim = header.verbatim;
-    let mut row = 0;
-    for run in &header.runs {
-        out.bytes(verbatim.split_off(..run.verbatim)?)?;
-        for row in row..row + run.rows {
-            for (before, source) in &mut *sources {
-                out.literal(before)?;
-                source.write(row, out)?;
-            }
-            out.literal(last)?;
-        }
-        row += run.rows;
-    }
-    Some(())
+/// Whether a payload decodes to a chunk.
+pub(crate) fn decodes_to(payload: &[u8], chunk: &[u8]) -> bool {
+    SCRATCH.with_borrow_mut(|scratch| {
+        let again = &mut scratch.again;
+        DECODER
+            .with_borrow_mut(|decoder| decoder.decode(payload, chunk.len(), again))
+            .is_ok_and(|()| again == chunk)
+    })
 }
 
 #[cfg(test)]

@@ -1,11 +1,10 @@
 //! A column's numbers as byte planes: all lowest bytes, then all second ones, and so on.
 
+use super::pool::Pool;
 use super::streams::{Reader, Writer};
 use crate::error::Result;
 use crate::format::{Cursor, Malformed, put_varint, unzigzag, zigzag};
 
-/// Numbers unpacked at a time.
-const BATCH: usize = 256;
 const WIDTH_MAX: u8 = 8;
 /// Differences instead of distances from the smallest.
 const FLAG_DELTA: u8 = 0x10;
@@ -90,62 +89,81 @@ fn deltas_are_shorter(values: &[i64], min: i64) -> bool {
 /// Reads a column's numbers from front to back.
 pub(super) struct Numbers {
     planes: Planes,
-    bytes: Vec<Vec<u8>>,
+    /// Where the next byte of the lowest plane lies, and how far it is to the next plane.
+    at: usize,
     count: usize,
-    next: usize,
     last: i64,
-    batch: Box<[i64; BATCH]>,
 }
 
 impl Numbers {
-    pub(super) fn read(planes: Planes, count: usize, streams: &mut Reader<'_>) -> Result<Self> {
-        let bytes = (0..planes.width).map(|_| streams.next(count));
+    pub(super) fn read(
+        planes: Planes,
+        count: usize,
+        streams: &mut Reader<'_>,
+        pool: &mut Pool,
+    ) -> Result<Self> {
+        // Streams lie one behind the other.
+        let mut at = None;
+        for _ in 0..planes.width {
+            let start = streams.next(count, pool)?;
+            at.get_or_insert(start);
+        }
         Ok(Self {
             planes,
-            bytes: bytes.collect::<Result<_>>()?,
+            at: at.unwrap_or(0),
             count,
-            next: 0,
             last: planes.base,
-            batch: Box::new([0; BATCH]),
         })
     }
 
-    /// The next number; `None` behind the last.
-    #[inline]
-    pub(super) fn next(&mut self) -> Option<i64> {
-        let at = self.next % BATCH;
-        if at == 0 {
-            self.unpack()?;
-        } else if self.next == self.count {
-            return None;
-        }
-        self.next += 1;
-        Some(self.batch[at])
-    }
-
-    fn unpack(&mut self) -> Option<()> {
-        let count = (self.count - self.next).min(BATCH);
-        if count == 0 {
-            return None;
-        }
-        let batch = &mut self.batch[..count];
-        batch.fill(0);
-        for (plane, bytes) in self.bytes.iter().enumerate() {
-            let bytes = &bytes[self.next..self.next + count];
-            for (number, byte) in batch.iter_mut().zip(bytes) {
-                *number |= i64::from(*byte) << (8 * plane);
+    /// The next numbers; `None`: there are fewer.
+    pub(super) fn fill(&mut self, pool: &[u8], numbers: &mut [i64]) -> Option<()> {
+        let (start, step) = (self.at, self.count);
+        let plane = |plane: usize| pool.get(start + plane * step..)?.get(..numbers.len());
+        match self.planes.width {
+            0 => numbers.fill(0),
+            1 => gather([plane(0)?], numbers),
+            2 => gather([plane(0)?, plane(1)?], numbers),
+            3 => gather([plane(0)?, plane(1)?, plane(2)?], numbers),
+            4 => gather([plane(0)?, plane(1)?, plane(2)?, plane(3)?], numbers),
+            width => {
+                let planes: [&[u8]; 8] = std::array::from_fn(|at| {
+                    let at = at.min(usize::from(width) - 1);
+                    plane(at).unwrap_or_default()
+                });
+                gather(planes, numbers);
+                let unused = 64 - 8 * u32::from(width);
+                for number in &mut *numbers {
+                    *number = ((*number as u64) << unused >> unused) as i64;
+                }
             }
         }
+        self.at += numbers.len();
         if self.planes.delta {
-            for number in batch {
+            for number in numbers {
                 self.last = self.last.wrapping_add(unzigzag(*number as u64));
                 *number = self.last;
             }
         } else {
-            for number in batch {
+            for number in numbers {
                 *number = number.wrapping_add(self.planes.base);
             }
         }
         Some(())
+    }
+}
+
+/// Puts numbers together from their bytes, the lowest first.
+fn gather<const N: usize>(planes: [&[u8]; N], numbers: &mut [i64]) {
+    let count = numbers.len();
+    if planes.iter().any(|plane| plane.len() != count) {
+        return;
+    }
+    for (at, number) in numbers.iter_mut().enumerate() {
+        let mut bytes = [0; 8];
+        for (byte, plane) in bytes.iter_mut().zip(planes) {
+            *byte = plane[at];
+        }
+        *number = i64::from_le_bytes(bytes);
     }
 }

@@ -1,5 +1,6 @@
 //! The compressed streams that a payload is made of.
 
+use super::pool::Pool;
 use crate::codec::zstd_frame;
 use crate::error::{Error, Result};
 use crate::format::{Cursor, put_varint};
@@ -108,8 +109,8 @@ impl<'a> Reader<'a> {
         Self { cursor, budget }
     }
 
-    /// The next stream, which has `raw_bytes`.
-    pub(super) fn next(&mut self, raw_bytes: usize) -> Result<Vec<u8>> {
+    /// The next stream, which has `raw_bytes`, into the pool; where it begins.
+    pub(super) fn next(&mut self, raw_bytes: usize, pool: &mut Pool) -> Result<usize> {
         self.budget = self
             .budget
             .checked_sub(raw_bytes)
@@ -123,13 +124,18 @@ impl<'a> Reader<'a> {
             .cursor
             .take(packed_bytes, "a stream")
             .map_err(malformed)?;
-        let bytes = if head & 1 == ZSTD {
-            zstd_frame::decompress(packed, raw_bytes)?
+        let start = pool.take(raw_bytes);
+        let to = &mut pool.bytes_mut()[start..start + raw_bytes];
+        let unpacked_bytes = if head & 1 == ZSTD {
+            zstd_frame::decompress_into(packed, to)?
         } else {
-            packed.to_vec()
+            if packed.len() == raw_bytes {
+                to.copy_from_slice(packed);
+            }
+            packed.len()
         };
-        if bytes.len() == raw_bytes {
-            Ok(bytes)
+        if unpacked_bytes == raw_bytes {
+            Ok(start)
         } else {
             Err(damaged("a stream has another length"))
         }

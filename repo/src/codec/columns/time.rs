@@ -1,6 +1,11 @@
 //! Points in time in the proleptic Gregorian calendar, as databases write them.
 
-use super::digits::{last_digits, parse_digits};
+use super::digits::{last_digits, others, parse_digits};
+
+/// 0000-01-01.
+pub(super) const DAY_FIRST: i64 = -719_528;
+/// Days from then to 9999-12-31, both included.
+pub(super) const DAYS: u64 = 3_652_425;
 
 /// `YYYY-MM-DD` as days since 1970-01-01. `None`: there is no such day.
 pub(super) fn parse_date(text: &[u8; 10]) -> Option<i64> {
@@ -22,20 +27,67 @@ pub(super) fn parse_date(text: &[u8; 10]) -> Option<i64> {
         .then(|| days_from_civil(year, month, day))
 }
 
+/// Months that days were parsed of, kept where a hash of their text says.
+pub(super) struct Months {
+    /// `YYYY-MM-`, the number of the day before its first, and how many days it has.
+    kept: Vec<(u64, i32, u32)>,
+}
+
+impl Default for Months {
+    fn default() -> Self {
+        Self {
+            kept: vec![(0, 0, 0); 256],
+        }
+    }
+}
+
+impl std::fmt::Debug for Months {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Months")
+    }
+}
+
+impl Months {
+    /// What [`parse_date`] makes of it.
+    #[inline]
+    pub(super) fn parse_date(&mut self, text: &[u8; 10]) -> Option<i64> {
+        let [month @ .., tens, ones] = text;
+        let word = u64::from_le_bytes(*month);
+        let kept = &mut self.kept[(word.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as usize];
+        if kept.0 != word {
+            let day = |tens, ones| {
+                let [y1, y2, y3, y4, j1, m1, m2, j2] = *month;
+                parse_date(&[y1, y2, y3, y4, j1, m1, m2, j2, tens, ones])
+            };
+            let first = day(b'0', b'1')?;
+            let last = day(b'3', b'1')
+                .or_else(|| day(b'3', b'0'))
+                .or_else(|| day(b'2', b'9'))
+                .or_else(|| day(b'2', b'8'))?;
+            *kept = (word, first as i32 - 1, (last - first) as u32 + 1);
+        }
+        let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
+        let day = u32::from(tens) * 10 + u32::from(ones);
+        (tens <= 3 && ones <= 9 && day >= 1 && day <= kept.2)
+            .then(|| i64::from(kept.1) + i64::from(day))
+    }
+}
+
 /// `hh:mm:ss` as seconds since midnight.
+#[inline]
 pub(super) fn parse_clock(text: [u8; 8]) -> Option<i64> {
-    let [h1, h2, b':', m1, m2, b':', s1, s2] = text else {
-        return None;
-    };
-    let all = parse_digits(&[h1, h2, m1, m2, s1, s2])?;
-    let (hour, minute, second) = (all / 10_000, all / 100 % 100, all % 100);
-    (hour < 24 && minute < 60 && second < 60).then_some(hour * 3600 + minute * 60 + second)
+    let word = u64::from_le_bytes(text) ^ u64::from_le_bytes(*b"00:00:00");
+    // Pairs of digits stand in the bytes 0, 3 and 6.
+    let pairs = word.wrapping_mul(10).wrapping_add(word >> 8);
+    let [hour, minute, second] = [0, 24, 48].map(|shift| pairs >> shift & 0xff);
+    let digits = others(word) == 0 && word & 0x0000_ff00_00ff_0000 == 0;
+    (digits && hour < 24 && minute < 60 && second < 60)
+        .then_some((hour * 3600 + minute * 60 + second) as i64)
 }
 
 /// `None`: not within the years 0 to 9999.
 pub(super) fn print_date(days: i64) -> Option<[u8; 10]> {
-    // 0000-01-01 and 9999-12-31.
-    if !(-719_528..=2_932_896).contains(&days) {
+    if !(DAY_FIRST..DAY_FIRST + DAYS as i64).contains(&days) {
         return None;
     }
     let (year, month, day) = civil_from_days(days);
@@ -45,10 +97,16 @@ pub(super) fn print_date(days: i64) -> Option<[u8; 10]> {
 }
 
 /// Seconds of a day, below 86 400.
-pub(super) fn print_clock(seconds: i64) -> [u8; 8] {
-    let all = seconds / 3600 * 10_000 + seconds / 60 % 60 * 100 + seconds % 60;
-    let [_, _, h1, h2, m1, m2, s1, s2] = last_digits(all as u64, 8);
-    [h1, h2, b':', m1, m2, b':', s1, s2]
+#[inline]
+pub(super) fn print_clock(seconds: u32) -> [u8; 8] {
+    let minutes = seconds / 60;
+    let hours = minutes / 60;
+    // A pair of digits in three bytes each.
+    let pairs = u64::from(hours)
+        | u64::from(minutes - hours * 60) << 24
+        | u64::from(seconds - minutes * 60) << 48;
+    let tens = ((pairs * 103) >> 10) & 0x000f_0000_0f00_000f;
+    (tens | (pairs - tens * 10) << 8 | 0x3030_3a30_303a_3030).to_le_bytes()
 }
 
 /// Days from 0000-03-01, 400 years earlier, to 1970-01-01. In between nothing is negative.
@@ -87,14 +145,16 @@ fn civil_from_days(days: i64) -> (u32, u32, u32) {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::{parse_clock, parse_date, print_clock, print_date};
+    use super::{Months, parse_clock, parse_date, print_clock, print_date};
 
     #[test]
     fn every_day_of_ten_thousand_years_is_inverse() {
         let mut before = None;
+        let mut months = Months::default();
         for days in -719_528..=2_932_896 {
             let text = print_date(days).unwrap();
             assert_eq!(parse_date(&text), Some(days));
+            assert_eq!(months.parse_date(&text), Some(days));
             assert!(before < Some(text));
             before = Some(text);
         }
@@ -119,6 +179,7 @@ mod tests {
             b"+024-04-30",
         ] {
             assert_eq!(parse_date(text), None);
+            assert_eq!(Months::default().parse_date(text), None);
         }
         for text in [
             b"24:00:00",
@@ -134,7 +195,7 @@ mod tests {
     #[test]
     fn every_second_of_a_day_is_inverse() {
         for seconds in 0..86_400 {
-            assert_eq!(parse_clock(print_clock(seconds)), Some(seconds));
+            assert_eq!(parse_clock(print_clock(seconds)), Some(i64::from(seconds)));
         }
     }
 }

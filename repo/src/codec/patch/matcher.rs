@@ -17,6 +17,8 @@ pub(super) struct Copy {
 
 /// Hashed and compared at once.
 const WORD: usize = 8;
+/// Compared at once in long runs.
+const BLOCK: usize = 512;
 /// How far both are searched at the place where they part …
 const NEAR_BYTES: usize = 32;
 /// … and by how much an edit may have changed the length there, the likeliest first.
@@ -33,8 +35,8 @@ const TABLE_RUN: usize = 32;
 const LOOK_ON: usize = 24;
 /// How many bytes of the chunk are looked up before the next table is asked.
 const SCAN: usize = 256;
-/// Every so many places of the base are in the sparse table.
-const SPARSE_STEP: usize = 8;
+/// Every so many places of the base are in the sparse table: its words side by side.
+const SPARSE_STEP: usize = WORD;
 /// The shortest run taken by the sparse table: any as long as this has an entry there.
 const SPARSE_RUN: usize = 48;
 /// Rows resemble their neighbours. Copies that follow the wrong one break at every row: after so many breaks …
@@ -271,8 +273,9 @@ impl Pass<'_> {
     fn fill_sparse(&mut self) {
         let bits = (self.base.len() / SPARSE_STEP).max(256).ilog2() + 1;
         self.sparse.resize(1 << bits, 0);
-        for (place, word) in words(self.base).enumerate().step_by(SPARSE_STEP) {
-            self.sparse[hash(word, bits)] = place as u32 + 1;
+        let words = self.base.as_chunks::<SPARSE_STEP>().0;
+        for (place, word) in (1..).step_by(SPARSE_STEP).zip(words) {
+            self.sparse[hash(u64::from_le_bytes(*word), bits)] = place;
         }
     }
 }
@@ -299,14 +302,13 @@ fn hash(word: u64, bits: u32) -> usize {
 fn common(a: &[u8], b: &[u8]) -> usize {
     let bytes = a.len().min(b.len());
     let (a, b) = (&a[..bytes], &b[..bytes]);
-    let mut at = 0;
     // Whole blocks first: they are compared at the speed of memory.
-    while let (Some(x), Some(y)) = (a[at..].first_chunk::<64>(), b[at..].first_chunk::<64>()) {
-        if x != y {
-            break;
-        }
-        at += 64;
-    }
+    let blocks = a
+        .as_chunks::<BLOCK>()
+        .0
+        .iter()
+        .zip(b.as_chunks::<BLOCK>().0);
+    let mut at = blocks.take_while(|(x, y)| x == y).count() * BLOCK;
     while let (Some(x), Some(y)) = (word_at(a, at), word_at(b, at)) {
         if x != y {
             return at + ((x ^ y).trailing_zeros() / 8) as usize;

@@ -1,0 +1,159 @@
+//! Chunks that hold what were two: stored in pieces, each against its own base.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use nightfold_chunker::ChunkSizes;
+use nightfold_repo::Repository;
+use nightfold_repo::format::{Content, StreamKind};
+use nightfold_repo::repository::{InitOptions, RunWriter, WriteOptions};
+use nightfold_repo::storage::MemoryStorage;
+
+use crate::support::{CHEAP, noise, open, password, read_all, snapshot, store};
+
+const SIZES: ChunkSizes = ChunkSizes {
+    min: 4096,
+    avg: 16_384,
+    max: 65_536,
+};
+
+fn repository() -> (Arc<Repository>, tempfile::TempDir) {
+    let storage = MemoryStorage::new();
+    let mut options = InitOptions::new(Some(password()), "testhost".to_owned());
+    options.kdf = CHEAP;
+    options.sizes = SIZES;
+    Repository::init(&storage, &options).unwrap();
+    let cache = tempfile::tempdir().unwrap();
+    (open(storage, cache.path()).unwrap(), cache)
+}
+
+/// What a run stored: contents, and how many whole frames, deltas and bytes.
+struct Stored {
+    contents: Vec<Content>,
+    whole: u64,
+    deltas: u64,
+    bytes: u64,
+}
+
+fn back_up(repository: &Arc<Repository>, files: &[&[u8]], previous: &[Content]) -> Stored {
+    let mut writer = RunWriter::start(repository, WriteOptions::default()).unwrap();
+    let mut contents = Vec::new();
+    for (at, bytes) in files.iter().enumerate() {
+        let stored = store(
+            repository,
+            &writer,
+            StreamKind::Data,
+            bytes,
+            previous.get(at),
+        );
+        contents.push(stored.unwrap());
+    }
+    writer.flush().unwrap();
+    let totals = writer.totals();
+    let [whole, deltas, bytes] = [&totals.whole, &totals.delta, &totals.stored_bytes]
+        .map(|total| total.load(Ordering::Relaxed));
+    for (content, bytes) in contents.iter().zip(files) {
+        assert!(read_all(repository, content).unwrap() == *bytes);
+    }
+    let mut list = Vec::new();
+    contents[0].encode(&mut list);
+    writer
+        .publish(|_| snapshot(list, files[0].len() as u64))
+        .unwrap();
+    Stored {
+        contents,
+        whole,
+        deltas,
+        bytes,
+    }
+}
+
+/// The file with a cut point overwritten, number `from` or a later one, so that two of its chunks become one.
+fn joined(repository: &Repository, file: &[u8], from: usize) -> Option<Vec<u8>> {
+    let cuts = repository.cutter().cut_all(file, true);
+    let inner = &cuts[..cuts.len() - 1];
+    for (seed, cut) in inner
+        .iter()
+        .cycle()
+        .skip(from)
+        .take(20 * cuts.len())
+        .enumerate()
+    {
+        let mut edited = file.to_vec();
+        edited[cut - 40..cut + 40].copy_from_slice(&noise(seed as u64, 80));
+        let again = repository.cutter().cut_all(&edited, true);
+        if again.len() == cuts.len() - 1 && !again.contains(cut) {
+            return Some(edited);
+        }
+    }
+    None
+}
+
+#[test]
+fn a_lost_cut_point_costs_no_more_than_the_edit() {
+    let (repository, _cache) = repository();
+    let file = noise(1, 500_000);
+    let first = back_up(&repository, &[&file], &[]);
+    let edited = joined(&repository, &file, 7).unwrap();
+    let second = back_up(&repository, &[&edited], &first.contents);
+    // No chunk of noise is stored again, though one of them is joined with its neighbour.
+    assert_eq!(second.whole, 0);
+    assert!(second.bytes < 3500, "{} bytes", second.bytes);
+    let ids = |stored: &Stored| repository.content_ids(&stored.contents[0]).unwrap();
+    assert!(ids(&second).len() >= ids(&first).len());
+    // The cutter makes one chunk of them again: its pieces are known.
+    let third = back_up(&repository, &[&edited], &second.contents);
+    assert_eq!((third.whole, third.deltas), (0, 0));
+    assert_eq!(ids(&third), ids(&second));
+    // And back again.
+    let fourth = back_up(&repository, &[&file], &third.contents);
+    assert_eq!((fourth.whole, fourth.deltas), (0, 0));
+}
+
+#[test]
+fn a_divided_chunk_met_again_in_the_run_names_its_pieces() {
+    let (repository, _cache) = repository();
+    let file = noise(2, 300_000);
+    let first = back_up(&repository, &[&file, &file], &[]);
+    let edited = joined(&repository, &file, 4).unwrap();
+    // In other batches, and with a track that knows nothing.
+    let files: [&[u8]; 3] = [&edited, &edited, &edited];
+    let second = back_up(&repository, &files, &first.contents);
+    assert_eq!(second.whole, 0);
+    let ids = |content| repository.content_ids(content).unwrap();
+    assert_eq!(ids(&second.contents[0]), ids(&second.contents[1]));
+    assert_eq!(ids(&second.contents[0]), ids(&second.contents[2]));
+}
+
+#[test]
+fn years_of_lost_cut_points_keep_every_night() {
+    let (repository, _cache) = repository();
+    let mut file = noise(3, 200_000);
+    let mut nights: Vec<(Vec<u8>, Stored)> = Vec::new();
+    for night in 0..40_usize {
+        let previous = nights
+            .last()
+            .map_or(&[][..], |(_, stored)| &stored.contents);
+        let stored = back_up(&repository, &[&file], previous);
+        nights.push((file.clone(), stored));
+        let cuts = repository.cutter().cut_all(&file, true).len();
+        if cuts > 3 && !night.is_multiple_of(3) {
+            file = joined(&repository, &file, night % (cuts - 2)).unwrap_or(file);
+        }
+        let at = night * 4999 % (file.len() - 2000);
+        file.splice(at..at + night * 13, noise(night as u64, 400));
+    }
+    for (file, stored) in &nights {
+        assert!(read_all(&repository, &stored.contents[0]).unwrap() == *file);
+    }
+    let later: u64 = nights[1..].iter().map(|(_, stored)| stored.bytes).sum();
+    assert!(later < 39 * 6000, "{later} bytes in 39 nights");
+    assert_clean_but_for_lists(&repository);
+}
+
+/// The snapshots here hold no file list that can be read: only the packs are looked at.
+fn assert_clean_but_for_lists(repository: &Repository) {
+    let report = crate::support::check_data(repository);
+    let in_packs = |problem: &&nightfold_repo::check::Problem| problem.object.contains("packs/");
+    assert_eq!(report.problems.iter().filter(in_packs).count(), 0);
+}
