@@ -6,7 +6,7 @@ mod common;
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use nightfold_chunker::{ChunkSizes, ChunkStream, Cutter, IdKey, Sketcher};
+use nightfold_chunker::{Buffers, ChunkSizes, ChunkStream, Cutter, IdKey, Sketcher};
 
 const SECRET: [u8; 32] = [7; 32];
 
@@ -34,7 +34,8 @@ fn chunker(criterion: &mut Criterion) {
     group.bench_function("scan and sketch", |bench| {
         bench.iter(|| sketcher.sketch(black_box(chunk), None));
     });
-    let scanned = ChunkStream::new(cutter, &window[..], window.len()).next_window();
+    let scanned =
+        ChunkStream::new(cutter, &window[..], window.len(), &Buffers::new(0)).next_window();
     if let Ok(Some(scanned)) = scanned
         && let Some(chunk) = scanned.chunks().next()
     {

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use nightfold_chunker::{ChunkSizes, ChunkStream, Cutter, IdKey, Sketcher};
+use nightfold_chunker::{Buffers, ChunkSizes, ChunkStream, Cutter, IdKey, Sketcher};
 
 const INPUT_BYTES: usize = 256 << 20;
 
@@ -27,7 +27,7 @@ fn main() {
             black_box(ids.id(black_box(chunk)));
         }
     });
-    let window = ChunkStream::new(cutter, &data[..], data.len()).next_window();
+    let window = ChunkStream::new(cutter, &data[..], data.len(), &Buffers::new(0)).next_window();
     if let Ok(Some(window)) = window {
         measure("sketch", || {
             for chunk in window.chunks() {

@@ -15,6 +15,7 @@
 //! One rolling hash serves both ends: the scan lists the [`Sample`]s, cuts are chosen among them,
 //! and so are the features of a sketch.
 
+mod buffers;
 mod cut;
 mod id;
 mod keys;
@@ -24,6 +25,7 @@ mod sketch;
 mod stream;
 mod window;
 
+pub use buffers::Buffers;
 pub use cut::Cutter;
 pub use id::{ChunkId, ChunkIdError, IdKey};
 pub use scan::Sample;

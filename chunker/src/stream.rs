@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 
+use crate::buffers::Buffers;
 use crate::cut::Cutter;
 use crate::scan::Sample;
 use crate::window::Window;
@@ -15,8 +16,10 @@ pub struct ChunkStream<R> {
     cutter: Cutter,
     source: R,
     window_bytes: usize,
-    /// What was read and not yet handed out; it starts at a cut.
+    buffers: Buffers,
+    /// Its first `read` bytes are what was read and not yet handed out; they start at a cut.
     pending: Vec<u8>,
+    read: usize,
     /// The samples of the first `scanned` bytes of `pending`: no byte is scanned twice.
     samples: Vec<Sample>,
     scanned: usize,
@@ -25,15 +28,17 @@ pub struct ChunkStream<R> {
 
 impl<R: Read> ChunkStream<R> {
     /// `window_bytes` bounds how much is read and handed out at once; a window always has room
-    /// for one chunk of the greatest size.
-    pub fn new(cutter: Cutter, source: R, window_bytes: usize) -> Self {
+    /// for one chunk of the greatest size. Windows of the size of `buffers` are read into these.
+    pub fn new(cutter: Cutter, source: R, window_bytes: usize, buffers: &Buffers) -> Self {
         // A full window of at least that size always contains a settled cut.
         let window_bytes = window_bytes.max(cutter.sizes().max);
         Self {
             cutter,
             source,
             window_bytes,
-            pending: Vec::new(),
+            buffers: buffers.clone(),
+            pending: buffers.take(window_bytes),
+            read: 0,
             samples: Vec::new(),
             scanned: 0,
             ended: false,
@@ -47,8 +52,8 @@ impl<R: Read> ChunkStream<R> {
     pub fn next_window(&mut self) -> io::Result<Option<Window>> {
         self.fill()?;
         self.samples
-            .append(&mut self.cutter.scan(&self.pending, self.scanned));
-        self.scanned = self.pending.len();
+            .append(&mut self.cutter.scan(&self.pending[..self.read], self.scanned));
+        self.scanned = self.read;
         let ends = self.cutter.select(&self.samples, self.scanned, self.ended);
         let Some(&end) = ends.last() else {
             return Ok(None);
@@ -58,25 +63,29 @@ impl<R: Read> ChunkStream<R> {
 
     /// Reads until the window is full or the source ends.
     fn fill(&mut self) -> io::Result<()> {
-        if self.ended {
-            return Ok(());
+        while !self.ended && self.read < self.pending.len() {
+            match self.source.read(&mut self.pending[self.read..]) {
+                Ok(0) => self.ended = true,
+                Ok(count) => self.read += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
         }
-        let wanted = self.window_bytes - self.pending.len();
-        self.pending.reserve_exact(wanted);
-        let got = self
-            .source
-            .by_ref()
-            .take(wanted as u64)
-            .read_to_end(&mut self.pending)?;
-        self.ended = got < wanted;
         Ok(())
     }
 
     /// Hands out the bytes up to `end`, the last of `ends`, and keeps the others with what is
     /// known about them.
     fn take(&mut self, end: usize, ends: Vec<usize>) -> Window {
-        let rest = self.pending.split_off(end);
-        let bytes = std::mem::replace(&mut self.pending, rest);
+        let mut next = if self.ended && end == self.read {
+            Vec::new()
+        } else {
+            self.buffers.take(self.window_bytes)
+        };
+        next[..self.read - end].copy_from_slice(&self.pending[end..self.read]);
+        let mut bytes = std::mem::replace(&mut self.pending, next);
+        bytes.truncate(end);
+        self.read -= end;
         let first = self.samples.partition_point(|sample| sample.at() < end);
         let rest = self.samples.split_off(first);
         let samples = std::mem::replace(
@@ -86,6 +95,6 @@ impl<R: Read> ChunkStream<R> {
                 .collect(),
         );
         self.scanned -= end;
-        Window::scanned(bytes, ends, samples)
+        Window::scanned(bytes, ends, samples, self.buffers.clone())
     }
 }

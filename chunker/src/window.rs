@@ -2,10 +2,10 @@
 
 use std::fmt;
 
+use crate::buffers::Buffers;
 use crate::scan::{Sample, samples_within};
 
-/// Whole chunks, read and cut together.
-#[derive(Clone)]
+/// Whole chunks, read and cut together. Its buffer is used again when it is dropped.
 pub struct Window {
     /// The chunks' bytes, one chunk after the other, with nothing before, between or behind.
     pub bytes: Vec<u8>,
@@ -13,6 +13,15 @@ pub struct Window {
     pub ends: Vec<usize>,
     /// The samples of `bytes`, if it was scanned.
     samples: Option<Vec<Sample>>,
+    home: Option<Buffers>,
+}
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        if let Some(home) = &self.home {
+            home.give(std::mem::take(&mut self.bytes));
+        }
+    }
 }
 
 /// What is backed up is not shown.
@@ -42,14 +51,21 @@ impl Window {
             ends: vec![bytes.len()],
             bytes,
             samples: None,
+            home: None,
         }
     }
 
-    pub(crate) fn scanned(bytes: Vec<u8>, ends: Vec<usize>, samples: Vec<Sample>) -> Self {
+    pub(crate) fn scanned(
+        bytes: Vec<u8>,
+        ends: Vec<usize>,
+        samples: Vec<Sample>,
+        home: Buffers,
+    ) -> Self {
         Self {
             bytes,
             ends,
             samples: Some(samples),
+            home: Some(home),
         }
     }
 

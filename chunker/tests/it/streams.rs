@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-use nightfold_chunker::{ChunkStream, Sketcher};
+use nightfold_chunker::{Buffers, ChunkStream, Sketcher};
 use proptest::prelude::*;
 
 use crate::input::{LARGER, Random, SMALL, any_data, cutter};
@@ -42,13 +42,17 @@ proptest! {
         read_bytes_max in prop_oneof![1..20_u64, 20..20_000_u64],
         fails_at in proptest::option::of(0..20_000_usize),
         seed: u64,
+        reused: bool,
         // Chunks of the first are too short to have sketches.
         sizes in prop_oneof![Just(SMALL), Just(LARGER)],
     ) {
         let pipe = Pipe { data: &data, read_bytes_max, random: Random(seed), fails_at };
         let cutter = cutter(sizes);
         let sketcher = Sketcher::new(&[1; 32]);
-        let mut stream = ChunkStream::new(cutter.clone(), pipe, window_bytes);
+        // Windows of that size are read into buffers that held others.
+        let buffers = Buffers::new(20_000);
+        let window_bytes = if reused { 20_000 } else { window_bytes };
+        let mut stream = ChunkStream::new(cutter.clone(), pipe, window_bytes, &buffers);
         let (mut bytes, mut ends, mut failures) = (Vec::new(), Vec::new(), 0);
         loop {
             let window = match stream.next_window() {
@@ -68,7 +72,7 @@ proptest! {
                 prop_assert_eq!(sketch, sketcher.sketch(chunk.bytes, None));
             }
             ends.extend(window.ends.iter().map(|end| bytes.len() + end));
-            bytes.extend(window.bytes);
+            bytes.extend_from_slice(&window.bytes);
         }
         prop_assert_eq!(failures, i32::from(fails_at.is_some()));
         prop_assert_eq!(ends, cutter.cut_all(&data, true));

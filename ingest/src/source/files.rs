@@ -219,7 +219,12 @@ fn read_data(
     if size <= repository.cutter().sizes().min as u64 {
         return read_small(source, size, outlet);
     }
-    let mut chunks = ChunkStream::new(repository.cutter().clone(), source, window);
+    let mut chunks = ChunkStream::new(
+        repository.cutter().clone(),
+        source,
+        window,
+        outlet.buffers(),
+    );
     let mut read = 0;
     loop {
         match chunks.next_window() {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_channel::Sender;
-use nightfold_chunker::Window;
+use nightfold_chunker::{Buffers, Window};
 use nightfold_repo::format::{Content, Entry};
 
 pub(crate) use command::read_command;
@@ -60,6 +60,7 @@ pub(crate) struct Outlet<'a> {
     batch_bytes: usize,
     cancel: &'a AtomicBool,
     progress: &'a Progress,
+    buffers: Buffers,
 }
 
 impl<'a> Outlet<'a> {
@@ -74,6 +75,7 @@ impl<'a> Outlet<'a> {
             batch_bytes: 0,
             cancel,
             progress,
+            buffers: Buffers::new(WINDOW_BYTES),
         }
     }
 
@@ -101,6 +103,11 @@ impl<'a> Outlet<'a> {
         self.batches
             .send(std::mem::take(&mut self.batch))
             .map_err(|_| Error::Interrupted)
+    }
+
+    /// What windows are read into.
+    pub(crate) fn buffers(&self) -> &Buffers {
+        &self.buffers
     }
 
     /// Set when the run shall stop.

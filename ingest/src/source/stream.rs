@@ -24,7 +24,12 @@ pub(crate) fn read_stream(
         inner: reader,
         cancel,
     };
-    let mut chunks = ChunkStream::new(repository.cutter().clone(), reader, WINDOW_BYTES);
+    let mut chunks = ChunkStream::new(
+        repository.cutter().clone(),
+        reader,
+        WINDOW_BYTES,
+        outlet.buffers(),
+    );
     let mut empty = true;
     loop {
         match chunks.next_window() {
