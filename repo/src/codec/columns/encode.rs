@@ -50,7 +50,7 @@ impl Encoder {
                     columns: rows.columns(),
                     numbers: (&[], 1),
                 };
-                let plan = &rows.plans[column];
+                let plan = rows.plans[column];
                 if plan.has_numbers() {
                     fields.numbers = (&rows.numbers()[first_number..], in_row);
                     first_number += 1;
@@ -65,7 +65,7 @@ impl Encoder {
             .collect()
     }
 
-    fn column(&mut self, fields: Fields<'_>, plan: &Plan) -> Result<Column> {
+    fn column(&mut self, fields: Fields<'_>, plan: Plan) -> Result<Column> {
         if fields.constant() {
             return Ok(Column {
                 prefix: fields.get(0).to_vec(),
