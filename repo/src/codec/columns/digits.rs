@@ -47,6 +47,21 @@ fn joined(word: u64) -> i64 {
     (word.wrapping_mul(42_949_672_960_001) >> 32) as i64
 }
 
+/// The integer of the first digits of eight bytes, how many they are, and what stands behind them. `None`: there are
+/// none, or eight, or they have a leading zero.
+#[inline]
+pub(super) fn integer_of(text: [u8; 8]) -> Option<(i64, usize, u8)> {
+    let text = u64::from_le_bytes(text);
+    let word = text ^ ZEROS;
+    let bits = others(word).trailing_zeros() & !7;
+    let canonical = word & 0xff != 0 || bits == 8;
+    // Eight digits have 64 bits, and no byte behind them.
+    ((8..64).contains(&bits) && canonical).then(|| {
+        let value = joined(word << ((64 - bits) & 63));
+        (value, bits as usize / 8, (text >> (bits & 63)) as u8)
+    })
+}
+
 /// The integer at `at`, if it has up to fifteen digits and is as `parse_integer` wants it, and where it ends.
 /// `None` says nothing about the sixteen last bytes of a chunk.
 #[inline]
@@ -102,12 +117,22 @@ pub(super) fn last_digits(value: u64, count: usize) -> [u8; 8] {
 /// Eight digits of a number below 10⁸, the first in the lowest byte, not yet made ASCII.
 #[inline]
 pub(super) fn digits_8(value: u64) -> u64 {
-    let fours = (value / 10_000) | (value % 10_000) << 32;
-    let hundreds = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
-    let pairs = hundreds | (fours - hundreds * 100) << 16;
-    let tens = ((pairs * 103) >> 10) & 0x000f_000f_000f_000f;
-    tens | (pairs - tens * 10) << 8
+    let first = value / 10_000;
+    let last = value - first * 10_000;
+    u64::from(FOURS[first as usize]) | u64::from(FOURS[last as usize]) << 32
 }
+
+/// The digits of numbers of up to four, the first in the lowest byte.
+static FOURS: [u32; 10_000] = {
+    let mut fours = [0; 10_000];
+    let mut number = 0;
+    while number < 10_000 {
+        let n = number as u32;
+        fours[number] = (n / 1000) | (n / 100 % 10) << 8 | (n / 10 % 10) << 16 | (n % 10) << 24;
+        number += 1;
+    }
+    fours
+};
 
 #[cfg(test)]
 mod tests {

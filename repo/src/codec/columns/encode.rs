@@ -4,6 +4,7 @@ use super::column::{Column, Kind};
 use super::dialect::Dialect;
 use super::exceptions::Exceptions;
 use super::fields::{Fields, SAMPLE, SAMPLE_PART, quote, shape, strip};
+use super::list::List;
 use super::numbers::Planes;
 use super::plan::{NO_NUMBER, Plan};
 use super::rows::Rows;
@@ -25,6 +26,7 @@ pub(super) struct Encoder {
     exceptions: Exceptions,
     numbers: Vec<i64>,
     bytes: Vec<u8>,
+    list: List,
 }
 
 impl Encoder {
@@ -50,7 +52,7 @@ impl Encoder {
                     columns: rows.columns(),
                     numbers: (&[], 1),
                 };
-                let plan = &rows.plans[column];
+                let plan = rows.plans[column];
                 if plan.has_numbers() {
                     fields.numbers = (&rows.numbers()[first_number..], in_row);
                     first_number += 1;
@@ -65,7 +67,7 @@ impl Encoder {
             .collect()
     }
 
-    fn column(&mut self, fields: Fields<'_>, plan: &Plan) -> Result<Column> {
+    fn column(&mut self, fields: Fields<'_>, plan: Plan) -> Result<Column> {
         if fields.constant() {
             return Ok(Column {
                 prefix: fields.get(0).to_vec(),
@@ -224,21 +226,29 @@ impl Encoder {
     }
 
     fn text(&mut self, fields: Fields<'_>, quote: &[u8]) -> Result<Column> {
-        let (list, terminator) = (&mut self.bytes, self.terminator);
+        let (list, terminator) = (&mut self.list, self.terminator);
         list.clear();
-        self.exceptions
-            .split(fields, (quote, quote), terminator, |text| {
-                list.extend_from_slice(text);
-                list.push(terminator);
-                true
-            });
+        let exceptions = &mut self.exceptions;
+        exceptions.clear();
+        for (row, [start, end]) in fields.spans().enumerate() {
+            let field = &fields.chunk[start..end];
+            if strip(field, quote, quote).is_some() {
+                list.push(
+                    fields.chunk,
+                    start + quote.len()..end - quote.len(),
+                    terminator,
+                );
+            } else {
+                exceptions.push(row, field, terminator);
+            }
+        }
         let exceptions = self.put_exceptions(fields.count())?;
-        self.streams.text(&self.bytes)?;
+        self.streams.text(self.list.bytes())?;
         Ok(Column {
             prefix: quote.to_vec(),
             suffix: quote.to_vec(),
             exceptions,
-            kind: Kind::Text(self.bytes.len()),
+            kind: Kind::Text(self.list.bytes().len()),
         })
     }
 

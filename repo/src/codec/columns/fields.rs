@@ -37,6 +37,14 @@ impl<'a> Fields<'a> {
             .map(move |[start, end]| &self.chunk[*start as usize..*end as usize])
     }
 
+    /// Where they lie in the chunk: start and end.
+    pub(super) fn spans(self) -> impl Iterator<Item = [usize; 2]> {
+        self.cells
+            .iter()
+            .step_by(self.columns)
+            .map(|span| span.map(|at| at as usize))
+    }
+
     pub(super) fn sample(self) -> impl Iterator<Item = &'a [u8]> {
         let step = self.count().div_ceil(SAMPLE);
         (0..self.count())

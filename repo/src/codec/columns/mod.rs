@@ -12,6 +12,7 @@ mod exceptions;
 mod fields;
 mod header;
 mod join;
+mod list;
 mod numbers;
 mod plan;
 mod pool;

@@ -23,6 +23,10 @@ pub(super) fn decimals(
     start: usize,
     cells: &mut [Cell],
 ) {
+    if scale == 0 && numbers.iter().all(|number| (*number as u64) < E8) {
+        short_integers(numbers, slots, start, cells);
+        return;
+    }
     let unit = 10u64.pow(u32::from(scale));
     let slots = slots.as_chunks_mut::<SLOT>().0;
     for (((number, slot), cell), start) in numbers
@@ -49,6 +53,17 @@ pub(super) fn decimals(
     }
 }
 
+/// Integers from 0 to 10⁸ − 1, as most are.
+fn short_integers(numbers: &[i64], slots: &mut [u8], start: usize, cells: &mut [Cell]) {
+    let slots = slots.as_chunks_mut::<SLOT>().0.iter_mut();
+    let starts = (start as u32..).step_by(SLOT);
+    for (((number, slot), cell), start) in numbers.iter().zip(slots).zip(cells).zip(starts) {
+        let (text, length) = whole_8(*number as u64);
+        put(slot, 0, text);
+        *cell = [start, length as u32];
+    }
+}
+
 /// Writes bytes; those beyond the slot, which there never are, get lost.
 #[inline]
 fn put<const N: usize>(slot: &mut Slot, at: usize, bytes: [u8; N]) {
@@ -64,9 +79,10 @@ fn put<const N: usize>(slot: &mut Slot, at: usize, bytes: [u8; N]) {
 #[inline]
 pub(super) fn whole_8(value: u64) -> ([u8; 8], usize) {
     let digits = digits_8(value);
-    let skipped = (digits.trailing_zeros() / 8).min(7);
-    let word = (digits | ZEROS) >> (8 * skipped);
-    (word.to_le_bytes(), 8 - skipped as usize)
+    // The last digit counts as one that is not zero.
+    let skipped = (digits | 1 << 56).trailing_zeros() & !7;
+    let word = (digits | ZEROS) >> skipped;
+    (word.to_le_bytes(), 8 - skipped as usize / 8)
 }
 
 /// A number below 10⁸ with 1 to 7 digits behind the point.

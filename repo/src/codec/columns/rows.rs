@@ -146,28 +146,28 @@ impl Rows {
     fn row(&mut self, chunk: &[u8], dialect: &Dialect, mut at: usize) -> Option<usize> {
         let cells = room(&mut self.cells, self.count, self.plans.len());
         let mut numbers = room(&mut self.numbers, self.count, self.in_row).iter_mut();
-        let (last_plan, plans) = self.plans.split_last()?;
-        let (last_cell, cells) = cells.split_last_mut()?;
-        let mut field = |plan: &Plan, cell: &mut Cell, at: usize, separator: &[u8]| {
-            let stop = if plan.has_numbers() {
-                let number = plan
-                    .number_at(chunk, at, &mut self.months)
-                    .filter(|(_, end)| chunk.get(*end) == separator.first());
-                *numbers.next()? = number.map_or(NO_NUMBER, |number| number.0);
-                match number {
-                    Some((_, end)) => end,
-                    None => dialect.field_end(chunk, at)?,
-                }
+        let last = self.plans.len().checked_sub(1)?;
+        for ((column, plan), cell) in self.plans.iter().enumerate().zip(cells) {
+            let separator = if column == last {
+                &dialect.end[..]
             } else {
-                dialect.field_end(chunk, at)?
+                &dialect.separator[..]
+            };
+            let mut number = None;
+            if plan.has_numbers() {
+                number = plan.number_at(chunk, at, *separator.first()?, &mut self.months);
+                *numbers.next()? = number.map_or(NO_NUMBER, |number| number.0);
+            }
+            let stop = match number {
+                Some((_, end)) => end,
+                None => dialect.field_end(chunk, at)?,
             };
             *cell = [at as u32, stop as u32];
-            starts_with(&chunk[stop..], separator).then_some(stop + separator.len())
-        };
-        for (plan, cell) in plans.iter().zip(cells) {
-            at = field(plan, cell, at, &dialect.separator)?;
+            if !starts_with(chunk.get(stop..)?, separator) {
+                return None;
+            }
+            at = stop + separator.len();
         }
-        at = field(last_plan, last_cell, at, &dialect.end)?;
         self.count += 1;
         Some(at)
     }

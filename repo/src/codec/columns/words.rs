@@ -37,14 +37,28 @@ impl<'a> Words<'a> {
 }
 
 /// Good enough for a table of texts that are compared anyway.
+#[inline]
 fn hash(text: &[u8]) -> usize {
     const PRIME: u64 = 0x9e37_79b9_7f4a_7c15;
-    let (words, tail) = text.as_chunks::<8>();
-    let tail = tail
-        .iter()
-        .fold(text.len() as u64, |word, byte| word << 8 | u64::from(*byte));
-    let mixed = words.iter().fold(tail.wrapping_mul(PRIME), |mixed, word| {
-        (mixed.rotate_left(29) ^ u64::from_le_bytes(*word)).wrapping_mul(PRIME)
-    });
-    (mixed >> 40) as usize
+    let length = text.len() as u64;
+    // First and last bytes, which overlap in short texts.
+    let (first, last) = match (text.first_chunk(), text.last_chunk()) {
+        (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
+        _ => match (text.first_chunk(), text.last_chunk()) {
+            (Some(first), Some(last)) => (
+                u64::from(u32::from_le_bytes(*first)),
+                u64::from(u32::from_le_bytes(*last)),
+            ),
+            _ => text.iter().fold((0, 0), |(first, last), byte| {
+                (first << 8 | last, u64::from(*byte))
+            }),
+        },
+    };
+    let mut mixed = (first ^ length).wrapping_mul(PRIME).rotate_left(29) ^ last;
+    if text.len() > 16 {
+        mixed = text.as_chunks::<8>().0.iter().fold(mixed, |mixed, word| {
+            (mixed.rotate_left(29) ^ u64::from_le_bytes(*word)).wrapping_mul(PRIME)
+        });
+    }
+    (mixed.wrapping_mul(PRIME) >> 40) as usize
 }
