@@ -8,6 +8,7 @@ mod keys;
 mod packer;
 mod read;
 mod snapshots;
+mod stage;
 mod track;
 mod unpublished;
 mod write;

@@ -1,97 +1,81 @@
-//! Sealing frames into packs and publishing them, in order, on a thread of their own.
+//! Sealing frames into packs and publishing them, in order: one thread fills packs, another makes them durable, so
+//! that no core waits for the disk.
 
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 
 use super::Repository;
+use super::stage::Stage;
 use super::unpublished::Unpublished;
 use super::write::{Batch, RunTotals};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::format::StreamKind;
 use crate::index::IndexedPack;
 use crate::pack::{FinishedPack, NewFrame, PackBuilder};
 
 /// Batches that may wait for the packer.
 const BATCHES_WAITING_MAX: usize = 2;
+/// Packs that may wait for the disk, beside the one that is being written. With this few, and the two that are being
+/// filled, memory is bounded.
+const PACKS_WAITING_MAX: usize = 1;
 
-/// The sending end: what is sent is packed in the order it was sent.
-pub(super) struct Packer {
-    sender: Option<SyncSender<Batch>>,
-    thread: Option<JoinHandle<Result<()>>>,
-}
+/// The thread that fills packs. What is sent is packed in the order it was sent.
+pub(super) type Packer = Stage<Batch>;
 
-struct Worker {
+/// Starts both threads.
+pub(super) fn start(
     repository: Arc<Repository>,
     unpublished: Arc<Mutex<Unpublished>>,
     totals: Arc<RunTotals>,
     dry_run: bool,
-    packs: [Option<PackBuilder>; 2],
-    spare: Vec<u8>,
+) -> Result<Packer> {
+    let (used, spare) = channel();
+    let publisher = Publisher {
+        repository: Arc::clone(&repository),
+        unpublished,
+        totals,
+        dry_run,
+        used,
+    };
+    let publisher = Stage::start("publisher", PACKS_WAITING_MAX, move |packs| {
+        packs
+            .into_iter()
+            .try_for_each(|pack| publisher.publish(pack))
+    })?;
+    let worker = Worker {
+        repository,
+        publisher,
+        packs: [None, None],
+        spare,
+    };
+    Stage::start("packer", BATCHES_WAITING_MAX, |batches| {
+        worker.run(&batches)
+    })
 }
 
-impl Packer {
-    pub(super) fn start(
-        repository: Arc<Repository>,
-        unpublished: Arc<Mutex<Unpublished>>,
-        totals: Arc<RunTotals>,
-        dry_run: bool,
-    ) -> Result<Self> {
-        let (sender, receiver) = sync_channel(BATCHES_WAITING_MAX);
-        let mut worker = Worker {
-            repository,
-            unpublished,
-            totals,
-            dry_run,
-            packs: [None, None],
-            spare: Vec::new(),
-        };
-        let thread = std::thread::Builder::new()
-            .name("packer".to_owned())
-            .spawn(move || worker.run(&receiver))
-            .map_err(|error| Error::io("start", "the packer thread", error))?;
-        Ok(Self {
-            sender: Some(sender),
-            thread: Some(thread),
-        })
-    }
-
-    pub(super) fn send(&self, batch: Batch) -> Result<()> {
-        let sent = self
-            .sender
-            .as_ref()
-            .is_some_and(|sender| sender.send(batch).is_ok());
-        // The worker ends early only with an error, which `finish` returns.
-        if sent {
-            Ok(())
-        } else {
-            Err(Error::Interrupted)
-        }
-    }
-
-    /// Waits until everything sent is durable.
-    pub(super) fn finish(&mut self) -> Result<()> {
-        self.sender = None;
-        match self.thread.take().map(JoinHandle::join) {
-            None => Ok(()),
-            Some(Ok(result)) => result,
-            Some(Err(panic)) => std::panic::resume_unwind(panic),
-        }
-    }
+struct Worker {
+    repository: Arc<Repository>,
+    publisher: Stage<FinishedPack>,
+    packs: [Option<PackBuilder>; 2],
+    /// Buffers of packs that were published.
+    spare: Receiver<Vec<u8>>,
 }
 
 impl Worker {
-    fn run(&mut self, batches: &Receiver<Batch>) -> Result<()> {
+    fn run(mut self, batches: &Receiver<Batch>) -> Result<()> {
+        let packed = self.pack(batches);
+        // If the publisher has failed, that is what is wrong.
+        self.publisher.finish().and(packed)
+    }
+
+    fn pack(&mut self, batches: &Receiver<Batch>) -> Result<()> {
         for batch in batches {
             for frame in &batch.frames {
                 self.push(batch.stream, frame)?;
             }
         }
-        for slot in 0..self.packs.len() {
-            self.publish(slot)?;
-        }
-        Ok(())
+        (0..self.packs.len()).try_for_each(|slot| self.close(slot))
     }
 
     fn push(&mut self, stream: StreamKind, frame: &NewFrame) -> Result<()> {
@@ -99,28 +83,42 @@ impl Worker {
         let pack = match &mut self.packs[slot] {
             Some(pack) => pack,
             empty => {
-                let buffer = std::mem::take(&mut self.spare);
+                let buffer = self.spare.try_recv().unwrap_or_default();
                 empty.insert(PackBuilder::new(self.repository.vault(), stream, buffer)?)
             }
         };
         pack.push(frame)?;
         if pack.len() >= self.repository.config().pack_bytes {
-            self.publish(slot)?;
+            self.close(slot)?;
         }
         Ok(())
     }
 
+    fn close(&mut self, slot: usize) -> Result<()> {
+        match self.packs[slot].take() {
+            Some(pack) => self.publisher.send(pack.finish(self.repository.vault())?),
+            None => Ok(()),
+        }
+    }
+}
+
+struct Publisher {
+    repository: Arc<Repository>,
+    unpublished: Arc<Mutex<Unpublished>>,
+    totals: Arc<RunTotals>,
+    dry_run: bool,
+    used: Sender<Vec<u8>>,
+}
+
+impl Publisher {
     /// Storage first, then the index, then the run's own memory: at every moment a chunk is found in one of them.
-    fn publish(&mut self, slot: usize) -> Result<()> {
-        let Some(pack) = self.packs[slot].take() else {
-            return Ok(());
-        };
+    fn publish(&self, pack: FinishedPack) -> Result<()> {
         let FinishedPack {
             name,
             epoch,
             bytes,
             directory,
-        } = pack.finish(self.repository.vault())?;
+        } = pack;
         self.totals
             .stored_bytes
             .fetch_add(bytes.len() as u64, Ordering::Relaxed);
@@ -142,7 +140,8 @@ impl Worker {
                 .unwrap_or_else(PoisonError::into_inner);
             unpublished.published(ids.into_iter());
         }
-        self.spare = bytes;
+        // At the end of the run nobody wants it any more.
+        let _ = self.used.send(bytes);
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::base::Candidate;
 use super::encode::{Job, TYPICAL_AT_FIRST};
-use super::packer::Packer;
+use super::packer::{self, Packer};
 use super::track::Track;
 use super::unpublished::Unpublished;
 use super::{Repository, StoredSnapshot};
@@ -87,7 +87,7 @@ impl RunWriter {
         repository.index()?;
         let unpublished = Arc::new(Mutex::new(Unpublished::default()));
         let totals = Arc::new(RunTotals::default());
-        let packer = Packer::start(
+        let packer = packer::start(
             Arc::clone(repository),
             Arc::clone(&unpublished),
             Arc::clone(&totals),

@@ -10,8 +10,8 @@ use crate::check::{CheckOptions, CheckReport};
 use crate::codec;
 use crate::crypto::KdfCost;
 use crate::format::{
-    BaseRef, Content, Entry, Metadata, Node, ObjectName, Snapshot, SnapshotStats,
-    SnapshotWriter, StreamKind,
+    BaseRef, Content, Entry, Metadata, Node, ObjectName, Snapshot, SnapshotStats, SnapshotWriter,
+    StreamKind,
 };
 use crate::pack::{NewFrame, PackBuilder};
 use crate::repository::{

@@ -281,9 +281,10 @@ impl Pass<'_> {
 }
 
 fn words(bytes: &[u8]) -> impl DoubleEndedIterator<Item = u64> + ExactSizeIterator {
-    bytes
-        .array_windows::<WORD>()
-        .map(|word| u64::from_le_bytes(*word))
+    bytes.windows(WORD).map(|word| {
+        word.first_chunk()
+            .map_or(0, |word| u64::from_le_bytes(*word))
+    })
 }
 
 fn word_at(bytes: &[u8], at: usize) -> Option<u64> {
