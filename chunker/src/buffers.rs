@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// As many as may be on their way at once; more are given back to the system.
-const KEPT_MAX: usize = 4;
+const KEPT_MAX: usize = 8;
 
 /// Buffers of one size that windows are read into, and that come back when windows are dropped.
 ///
