@@ -15,11 +15,10 @@ const SAVING_SHIFT: u32 = 5;
 /// Columns that take less than this part of their chunk are kept without a look at what zstd alone makes of it.
 const CLEARLY_SMALLER: usize = 2;
 
-/// A patch of at most this part of a large chunk is kept without a look at what zstd makes of chunk and base: on
-/// small chunks that costs little, and often gains a few bytes.
-const PATCH_PART: usize = 16;
+/// On smaller chunks, what zstd makes of chunk and base is looked at too: that costs little, and often gains a few
+/// bytes. On larger ones a patch is kept if it saves half …
 const LARGE_CHUNK: usize = 64 << 10;
-/// So is a patch of at most this many bytes.
+/// … and on all of them if it has at most this many bytes.
 const TINY_PATCH: usize = 48;
 
 /// A chunk in the form that a frame holds.
@@ -92,7 +91,7 @@ pub(crate) fn best_delta(
 /// Whether it is not worth to look for a smaller delta.
 fn is_good(patch: &Encoded, chunk: &[u8]) -> bool {
     let bytes = patch.payload.len();
-    bytes <= TINY_PATCH || (chunk.len() >= LARGE_CHUNK && bytes <= chunk.len() / PATCH_PART)
+    bytes <= TINY_PATCH || (chunk.len() >= LARGE_CHUNK && bytes <= chunk.len() / 2)
 }
 
 /// Encodes a chunk against a base.

@@ -277,16 +277,14 @@ impl RunWriter {
             Plan::Version(mut version) => {
                 let (patch, base) = (version.delta.take(), &version.base.bytes);
                 let delta = codec::best_delta(patch, chunk, base, self.level())?;
-                match self.whole_if_better(chunk, &delta)? {
-                    Some(whole) => (0, whole),
-                    None => {
-                        if let Some((track, at)) = job.track {
-                            let (bytes, base_end) = version.followed;
-                            track.settle(at + bytes as u64, version.base.nearest, base_end);
-                        }
-                        return self.delta_frame(job.candidate, job.id, &version, delta, sketch);
+                let Some(whole) = self.whole_if_better(chunk, &delta)? else {
+                    if let Some((track, at)) = job.track {
+                        let (bytes, base_end) = version.followed;
+                        track.settle(at + bytes as u64, version.base.nearest, base_end);
                     }
-                }
+                    return self.delta_frame(job.candidate, job.id, &version, delta, sketch);
+                };
+                (0, whole)
             }
         };
         Ok(NewFrame {
