@@ -9,7 +9,7 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use nightfold_repo::internals::{LEVEL, decode_chain, encode_delta, encode_whole};
 
-use common::{CHUNK_BYTES, mix, rows};
+use common::{CHUNK_BYTES, mix, pages, rows};
 
 fn encode(criterion: &mut Criterion) {
     let base = rows(CHUNK_BYTES, 0);
@@ -17,22 +17,27 @@ fn encode(criterion: &mut Criterion) {
     let noise: Vec<u8> = (0..CHUNK_BYTES as u64).map(|at| mix(at) as u8).collect();
     let mut group = criterion.benchmark_group("encode");
     group.throughput(Throughput::Bytes(CHUNK_BYTES as u64));
-    group.bench_function("whole: zstd", |bench| {
+    group.bench_function("whole: rows as columns", |bench| {
         bench.iter(|| encode_whole(black_box(&chunk), LEVEL).unwrap());
+    });
+    let pages = pages(CHUNK_BYTES);
+    group.bench_function("whole: zstd", |bench| {
+        bench.iter(|| encode_whole(black_box(&pages), LEVEL).unwrap());
     });
     group.bench_function("whole: stored", |bench| {
         bench.iter(|| encode_whole(black_box(&noise), LEVEL).unwrap());
     });
-    group.bench_function("delta", |bench| {
+    group.bench_function("patch", |bench| {
         bench.iter(|| encode_delta(black_box(&chunk), &base, LEVEL).unwrap());
     });
-    // Further codecs of whole frames (rows as columns) come here.
     group.finish();
 }
 
 fn decode(criterion: &mut Criterion) {
     let nights: Vec<_> = (0..=16).map(|night| rows(CHUNK_BYTES, night)).collect();
     let mut chain = vec![encode_whole(&nights[0], LEVEL).unwrap()];
+    let columns = nightfold_repo::format::CodecKind::Columns;
+    assert_eq!(chain[0].codec, columns, "what the chain starts with");
     for pair in nights.windows(2) {
         chain.push(encode_delta(&pair[1], &pair[0], LEVEL).unwrap());
     }

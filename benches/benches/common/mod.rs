@@ -45,3 +45,18 @@ pub fn rows(bytes: usize, night: u64) -> Vec<u8> {
     out.truncate(bytes);
     out
 }
+
+/// `bytes` of records as a database keeps them: binary numbers and texts, without separators.
+pub fn pages(bytes: usize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes + 200);
+    for (row, text) in rows(bytes, 0).split(|byte| *byte == b'\n').enumerate() {
+        out.extend_from_slice(&mix(row as u64).to_le_bytes()[..5]);
+        out.extend_from_slice(&(row as u32).to_le_bytes());
+        for field in text.split(|byte| *byte == b'\t').skip(1) {
+            out.push(field.len() as u8);
+            out.extend_from_slice(field);
+        }
+    }
+    out.resize(bytes, 0);
+    out
+}

@@ -39,7 +39,8 @@ fn panel(svg: &mut Svg, top: f64, figure: Figure, title: &str, summaries: &[Summ
     svg.text(LEFT, top - 9.0, "start", "title", title);
     let value = |row: &Summary| figure.value(row).unwrap_or(0.0);
     let step = step(summaries.iter().map(value).fold(0.0, f64::max));
-    let high = summaries.iter().map(value).fold(step, f64::max);
+    // Room for the figure above the highest bar.
+    let high = 1.14 * summaries.iter().map(value).fold(step, f64::max);
     let y = |value: f64| top + PLOT_HEIGHT * (1.0 - value / high);
     for tick in 0..=(high / step).floor() as u32 {
         let value = f64::from(tick) * step;
