@@ -56,11 +56,13 @@ impl Unpublished {
         self.members.contains_key(&id) || self.pieces.contains_key(&id)
     }
 
-    /// The names under which the chunk is stored: its own, or those of its pieces.
-    pub(super) fn names(&self, id: ChunkId) -> impl Iterator<Item = ChunkId> {
-        let pieces = self.pieces.get(&id);
-        let own = pieces.is_none().then_some(id);
-        own.into_iter().chain(pieces.into_iter().flatten().copied())
+    /// The names under which the chunk is stored: its own, or those of its pieces. A piece may have been met as a
+    /// chunk by itself, and been divided in its turn.
+    pub(super) fn names(&self, id: ChunkId) -> Vec<ChunkId> {
+        match self.pieces.get(&id) {
+            None => vec![id],
+            Some(pieces) => pieces.iter().flat_map(|id| self.names(*id)).collect(),
+        }
     }
 
     /// The chunk, entered before, is stored in these pieces instead.

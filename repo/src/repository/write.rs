@@ -138,8 +138,7 @@ impl RunWriter {
         let batch = self.encode(stream, chunks, &ids)?;
         let names = {
             let unpublished = self.unpublished();
-            let names = ids.iter().map(|id| unpublished.names(*id).collect());
-            names.collect()
+            ids.iter().map(|id| unpublished.names(*id)).collect()
         };
         self.packer.send(batch)?;
         Ok(names)

@@ -101,3 +101,39 @@ fn what_is_kept_for_deltas_is_bounded() {
     assert!(run.base(id(1), StreamKind::Data, last).is_some());
     assert!(run.kept_bytes <= KEPT_BYTES_MAX);
 }
+
+#[test]
+fn a_divided_chunk_is_met_and_names_what_is_stored_in_the_end() {
+    let mut run = Unpublished::default();
+    let data = StreamKind::Data;
+    let sequence = run.enter(id(1), data);
+    run.enter(id(3), data);
+    assert!(run.enter_piece(id(2), data, sequence));
+    assert!(!run.enter_piece(id(3), data, sequence), "met before");
+    run.divided(id(1), vec![id(2), id(3)]);
+    assert!(run.contains(id(1)));
+    assert_eq!(run.names(id(1)), [id(2), id(3)]);
+    // The second piece, met as a chunk by itself, turns out to be two.
+    assert!(run.enter_piece(id(4), data, sequence + 1));
+    assert!(run.enter_piece(id(5), data, sequence + 1));
+    run.divided(id(3), vec![id(4), id(5)]);
+    assert_eq!(run.names(id(1)), [id(2), id(4), id(5)]);
+    // Also when its pieces are published and forgotten.
+    run.published([2, 4, 5].map(id).into_iter());
+    assert!(run.contains(id(1)) && !run.contains(id(2)));
+    assert_eq!(run.names(id(1)), [id(2), id(4), id(5)]);
+}
+
+#[test]
+fn a_piece_is_a_base_for_what_lies_behind_its_chunk() {
+    let mut run = Unpublished::default();
+    let data = StreamKind::Data;
+    let [first, second] = [1, 2].map(|number| run.enter(id(number), data));
+    assert!(run.enter_piece(id(9), data, first));
+    run.encoded(ancestor(9), &[9; 100], None);
+    assert!(run.base(id(9), data, second).is_some());
+    assert!(
+        run.base(id(9), data, first).is_none(),
+        "frames of one chunk"
+    );
+}
