@@ -235,7 +235,7 @@ impl Walk<'_, '_> {
     /// The ids in the chunks of a recipe, of which a content of `size` bytes has no more than smallest chunks: a
     /// forged recipe must not fill the memory.
     fn recipe(&self, ids: &[ChunkId], size: u64) -> Result<Vec<ChunkId>, String> {
-        let count_max = 2 * size / self.chunk_bytes_min + 1;
+        let count_max = size.saturating_mul(2) / self.chunk_bytes_min + 1;
         let mut bytes = Vec::new();
         for id in ids {
             bytes.extend(self.reader.chunk(*id)?);

@@ -80,7 +80,7 @@ impl RunWriter {
         if base.rank >= RANK_MAX {
             return Ok(Choice::WholeDue(version));
         }
-        let Some(bytes) = self.base_bytes(candidate, base.id)? else {
+        let Some(bytes) = self.base_bytes(candidate, base)? else {
             return Ok(Choice::Impossible);
         };
         if !codec::may_be_base(&bytes) {
@@ -161,14 +161,15 @@ impl RunWriter {
     }
 
     /// The base's bytes, its id checked. A base that cannot be read is passed over and told of.
-    fn base_bytes(&self, candidate: Candidate<'_>, id: ChunkId) -> Result<Option<Arc<[u8]>>> {
-        if let Some(base) = self
+    fn base_bytes(&self, candidate: Candidate<'_>, base: Ancestor) -> Result<Option<Arc<[u8]>>> {
+        let id = base.id;
+        let in_run = self
             .unpublished()
-            .base(id, candidate.stream, candidate.sequence)
-        {
-            return Ok(Some(base.bytes));
+            .base(id, candidate.stream, candidate.sequence);
+        if let Some(in_run) = in_run {
+            return Ok(Some(in_run.bytes));
         }
-        match self.repository().read_chunk(id) {
+        match self.repository().read_base(id, base.rank) {
             Ok(bytes) => Ok(Some(bytes.into())),
             Err(
                 error @ (Error::ChunkLost { .. } | Error::Corrupt { .. } | Error::Missing { .. }),

@@ -116,11 +116,12 @@ impl RunWriter {
         at: u64,
     ) -> Result<Option<Piece>> {
         let rest = &candidate.chunk[from..];
-        let least = self.repository().cutter().sizes().min / 2;
+        let least = self.repository().cutter().sizes().min.div_ceil(2);
         let Some(place) = track.place(at, rest.len(), least) else {
             return Ok(None);
         };
-        if place.ahead() < least || place.ahead() + least > rest.len() {
+        let most = rest.len().saturating_sub(least);
+        if place.ahead() < least || place.ahead() > most {
             return Ok(None);
         }
         if let Some(piece) = self.known_piece(rest, place)? {

@@ -32,7 +32,16 @@ impl Repository {
         self.with_index(|index| match self.read_by_first_frames(index, id, None) {
             Ok(bytes) => Ok(bytes),
             Err(error @ Error::IndexCorrupt { .. }) => Err(error),
-            Err(_) => self.read_by_any_frames(index, id),
+            Err(_) => self.read_by_any_frames(index, id, RANK_MAX),
+        })
+    }
+
+    /// The same by frames of at most this rank: what rests on the chunk with the next rank may use no others.
+    pub(super) fn read_base(&self, id: ChunkId, rank: u8) -> Result<Vec<u8>> {
+        self.with_index(|index| match self.read_by_first_frames(index, id, None) {
+            Ok(bytes) => Ok(bytes),
+            Err(error @ Error::IndexCorrupt { .. }) => Err(error),
+            Err(_) => self.read_by_any_frames(index, id, rank),
         })
     }
 
@@ -57,7 +66,7 @@ impl Repository {
             let fetched = self.fetch(index, planned)?;
             let read = |id: &ChunkId| match self.read_by_first_frames(index, *id, Some(&fetched)) {
                 Err(error) if !matches!(error, Error::IndexCorrupt { .. }) => {
-                    self.read_by_any_frames(index, *id)
+                    self.read_by_any_frames(index, *id, RANK_MAX)
                 }
                 other => other,
             };
@@ -183,9 +192,11 @@ impl Repository {
             .map_err(|error| Error::corrupt(name, format!("frame {}: {error}", row.ordinal)))
     }
 
-    /// Tries every frame of the chunk and of its bases, each link checked.
-    fn read_by_any_frames(&self, index: &Index, id: ChunkId) -> Result<Vec<u8>> {
-        let reasons = match self.any_of(index, &index.frames(id)?, &mut HashSet::new()) {
+    /// Tries every frame of the chunk, up to this rank, and of its bases, each link checked.
+    fn read_by_any_frames(&self, index: &Index, id: ChunkId, rank_max: u8) -> Result<Vec<u8>> {
+        let mut rows = index.frames(id)?;
+        rows.retain(|row| row.rank <= rank_max);
+        let reasons = match self.any_of(index, &rows, &mut HashSet::new()) {
             Ok(bytes) => return Ok(bytes),
             Err(reasons) => reasons,
         };
@@ -276,7 +287,7 @@ impl Repository {
     /// The ids that the chunks `ids` of a recipe hold. No content of `size` bytes has more than its smallest
     /// possible chunks: a forged recipe must not fill the memory.
     fn recipe_level(&self, ids: &[ChunkId], size: u64) -> Result<Vec<ChunkId>> {
-        let count_max = 2 * size / u64::from(self.config.chunker.min).max(1) + 1;
+        let count_max = size.saturating_mul(2) / u64::from(self.config.chunker.min).max(1) + 1;
         let mut bytes = Vec::new();
         for some in ids.chunks(READ_AHEAD_CHUNKS) {
             for chunk in self.read_chunks(some)? {

@@ -7,6 +7,7 @@ use nightfold_chunker::ChunkId;
 use super::Repository;
 use crate::error::Result;
 use crate::format::Content;
+use crate::limits::CHUNK_BYTES_MAX;
 
 /// How many chunks around the expected place are searched for one that was matched.
 const REACH: usize = 32;
@@ -44,7 +45,10 @@ impl Repository {
     /// The track of a file that had this content.
     pub fn track(&self, previous: &Content) -> Result<Track> {
         match self.content_ids(previous)?[..] {
-            [id] => Ok(Track::new(vec![id], vec![previous.size()])),
+            // No lookup for small files, as long as the size is one that a chunk can have.
+            [id] if previous.size() <= CHUNK_BYTES_MAX as u64 => {
+                Ok(Track::new(vec![id], vec![previous.size()]))
+            }
             ref ids => self.track_of(ids.to_vec()),
         }
     }

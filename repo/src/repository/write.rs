@@ -1,6 +1,6 @@
 //! One backup run: chunks in, packs out, a snapshot at the end.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nightfold_chunker::{ChunkId, Sample};
@@ -13,7 +13,7 @@ use super::track::Track;
 use super::unpublished::Unpublished;
 use super::{Repository, StoredSnapshot};
 use crate::codec;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::{Content, Snapshot, StreamKind};
 use crate::limits::CONTENT_IDS_MAX;
 use crate::pack::NewFrame;
@@ -68,13 +68,15 @@ pub struct RunTotals {
     pub stored_bytes: AtomicU64,
 }
 
-/// A backup run. Calls for one stream must come in the order of its bytes.
+/// A backup run. Its calls come one at a time, those for one stream in the order of its bytes. After an error it can
+/// no longer be published.
 pub struct RunWriter {
     repository: Arc<Repository>,
     options: WriteOptions,
     unpublished: Arc<Mutex<Unpublished>>,
     totals: Arc<RunTotals>,
     packer: Packer,
+    failed: AtomicBool,
     /// Parts of a chunk that a delta of this run takes.
     pub(super) typical_delta: AtomicU64,
 }
@@ -101,6 +103,7 @@ impl RunWriter {
             unpublished,
             totals,
             packer,
+            failed: AtomicBool::new(false),
             typical_delta,
         })
     }
@@ -127,6 +130,16 @@ impl RunWriter {
     /// Stores those of the chunks that the repository does not hold, encoded on all cores; waits while the packer is
     /// behind. Returns for each chunk the names under which it is stored, in order: its own, or those of its pieces.
     pub fn store(
+        &self,
+        stream: StreamKind,
+        chunks: &[ChunkInput<'_>],
+    ) -> Result<Vec<Vec<ChunkId>>> {
+        let stored = self.store_all(stream, chunks);
+        self.failed.fetch_or(stored.is_err(), Ordering::Relaxed);
+        stored
+    }
+
+    fn store_all(
         &self,
         stream: StreamKind,
         chunks: &[ChunkInput<'_>],
@@ -226,7 +239,9 @@ impl RunWriter {
 
     /// Waits until every pack is durable.
     pub fn flush(&mut self) -> Result<()> {
-        self.packer.finish()
+        let done = self.packer.finish();
+        self.failed.fetch_or(done.is_err(), Ordering::Relaxed);
+        done
     }
 
     /// Makes the run visible: packs first, then the snapshot. A dry run publishes nothing.
@@ -235,6 +250,10 @@ impl RunWriter {
         complete: impl FnOnce(&RunTotals) -> Snapshot,
     ) -> Result<Option<StoredSnapshot>> {
         self.flush()?;
+        // What failed before may be named by a recipe and be nowhere.
+        if self.failed.load(Ordering::Relaxed) {
+            return Err(Error::Interrupted);
+        }
         let snapshot = complete(&self.totals);
         if self.options.dry_run {
             return Ok(None);

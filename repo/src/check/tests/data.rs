@@ -3,6 +3,7 @@
 use super::forge::{Forge, noise};
 use crate::format::StreamKind::Data;
 use crate::pack::NewFrame;
+use crate::repository::{ChunkInput, RunWriter, WriteOptions};
 
 #[test]
 fn a_chunk_under_the_name_of_another_is_found() {
@@ -166,6 +167,37 @@ fn a_base_with_an_intact_copy_serves_its_deltas() {
             .all(|p| p.contains("another copy is intact"))
     );
     assert_eq!(forge.repository.read_chunk(forge.id(&top)).unwrap(), top);
+}
+
+/// The new version must rank above a frame of its base that can be read, not above one that cannot.
+#[test]
+fn a_new_version_rests_on_no_frame_that_is_damaged() {
+    let forge = Forge::new();
+    let (old, base) = (noise(1, 500), {
+        let mut base = noise(1, 500);
+        base[9] ^= 1;
+        base
+    });
+    // The base: whole, but damaged; and as a delta, sound.
+    let damaged = NewFrame {
+        id: forge.id(&base),
+        ..forge.whole(&noise(2, 500))
+    };
+    forge.pack(Data, &[forge.whole(&old)]);
+    forge.pack(Data, &[damaged]);
+    forge.pack(Data, &[forge.delta(&base, &old, 1)]);
+    let mut new = base.clone();
+    new[300] ^= 1;
+    let track = forge.repository.track(&forge.content(&[&base])).unwrap();
+    let mut writer = RunWriter::start(&forge.repository, WriteOptions::default()).unwrap();
+    let chunk = ChunkInput {
+        bytes: &new,
+        samples: None,
+        track: Some((&track, 0)),
+    };
+    writer.store(Data, &[chunk]).unwrap();
+    writer.flush().unwrap();
+    assert_eq!(forge.repository.read_chunk(forge.id(&new)).unwrap(), new);
 }
 
 #[test]

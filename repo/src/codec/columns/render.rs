@@ -153,6 +153,9 @@ impl Dates {
     /// The text of a day that is counted from 0000-01-01; `None` behind the year 9999.
     #[inline]
     fn text(&mut self, day: u32) -> Option<[u8; 12]> {
+        if u64::from(day) >= DAYS {
+            return None;
+        }
         let kept = &mut self.kept[day as usize % DAYS_KEPT];
         if kept.0 != day {
             let text = print_date(i64::from(day) + DAY_FIRST)?;

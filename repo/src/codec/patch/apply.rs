@@ -7,9 +7,18 @@ use crate::format::{Cursor, Malformed, unzigzag};
 
 /// The chunk of `raw_bytes` that `payload` makes of `base`. No more than that is allocated for it or for the body.
 pub(in crate::codec) fn apply(payload: &[u8], base: &[u8], raw_bytes: usize) -> Result<Vec<u8>> {
+    if !zstd_frame::may_be_base(base) {
+        let reason = "its base is one that no delta may have";
+        return Err(Error::corrupt("frame", reason));
+    }
     let mut cursor = Cursor::new(payload);
     let form = form(&mut cursor).map_err(malformed)?;
     if form == Form::Plain {
+        if cursor.remaining() > raw_bytes {
+            return Err(malformed(
+                cursor.malformed("a body no longer than the chunk"),
+            ));
+        }
         return patched(cursor, base, raw_bytes).map_err(malformed);
     }
     let body_bytes = cursor
@@ -20,6 +29,9 @@ pub(in crate::codec) fn apply(payload: &[u8], base: &[u8], raw_bytes: usize) -> 
         Form::Plain | Form::Zstd => zstd_frame::decompress(frame, body_bytes)?,
         _ => zstd_frame::decompress_against(frame, prefix(form, base), body_bytes)?,
     };
+    if body.len() != body_bytes {
+        return Err(malformed(cursor.malformed("a body of the length stated")));
+    }
     patched(Cursor::new(&body), base, raw_bytes).map_err(malformed)
 }
 
