@@ -1,6 +1,7 @@
 //! Frames that do not hold what the directory says.
 
 use super::forge::{Forge, noise};
+use crate::format::Content;
 use crate::format::StreamKind::Data;
 use crate::pack::NewFrame;
 use crate::repository::{ChunkInput, RunWriter, WriteOptions};
@@ -198,6 +199,34 @@ fn a_new_version_rests_on_no_frame_that_is_damaged() {
     writer.store(Data, &[chunk]).unwrap();
     writer.flush().unwrap();
     assert_eq!(forge.repository.read_chunk(forge.id(&new)).unwrap(), new);
+}
+
+#[test]
+fn a_forged_size_of_the_previous_content_is_only_a_bad_guess() {
+    let forge = Forge::new();
+    let old = noise(1, 500);
+    forge.pack(Data, &[forge.whole(&old)]);
+    for size in [u64::MAX, u64::MAX - 20, 1 << 63, 0] {
+        let previous = Content::Chunks {
+            size,
+            depth: 0,
+            ids: vec![forge.id(&old)],
+        };
+        let track = forge.repository.track(&previous).unwrap();
+        let mut writer = RunWriter::start(&forge.repository, WriteOptions::default()).unwrap();
+        let mut new = noise(size ^ 7, 400);
+        new.extend_from_slice(&old);
+        for at in [0, 450, u64::MAX / 2] {
+            let chunk = ChunkInput {
+                bytes: &new[at as usize % 2..],
+                samples: None,
+                track: Some((&track, at)),
+            };
+            writer.store(Data, &[chunk]).unwrap();
+        }
+        writer.flush().unwrap();
+        assert_eq!(forge.repository.read_chunk(forge.id(&new)).unwrap(), new);
+    }
 }
 
 #[test]

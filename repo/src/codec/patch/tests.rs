@@ -131,6 +131,31 @@ fn a_payload_written_by_hand_is_read() {
     assert_eq!(apply(&payload, base, 14).unwrap(), b"2345new89atail");
 }
 
+#[test]
+fn patches_that_break_the_rules_are_refused() {
+    let base = b"0123456789abcdef";
+    let plain = [&[0, 1, 0, 0, 8][..], b"tail"].concat();
+    assert_eq!(apply(&plain, base, 12).unwrap(), b"01234567tail");
+    // A copy of nothing pads the body beyond its chunk's length.
+    let padded = [&[0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0][..], b"tail"].concat();
+    assert!(apply(&padded, base, 4).is_err());
+    // A body shorter than stated.
+    let body = [&[1, 0, 0, 8][..], &[b'x'; 200]].concat();
+    let frame = super::zstd_frame::compress(&body, 3).unwrap();
+    let stated = |bytes: usize| {
+        let mut payload = vec![Form::Zstd as u8];
+        crate::format::put_varint(&mut payload, bytes as u64);
+        payload.extend_from_slice(&frame);
+        apply(&payload, base, 208)
+    };
+    assert!(stated(204).is_ok());
+    assert!(stated(205).is_err());
+    // Bases that zstd would not take as they are, also where it is not asked.
+    assert!(apply(&[0, 0, b'x'], b"", 1).is_err());
+    assert!(apply(&[0, 0, b'x'], b"\x37\xa4\x30\xec and more", 1).is_err());
+    assert!(apply(&[0, 0, b'x'], base, 1).is_ok());
+}
+
 proptest! {
     #[test]
     fn patches_are_inverse(
