@@ -1,5 +1,6 @@
 //! The Nightfold repository: format, keys, packs, index, snapshots and checks.
 
+mod catalog;
 pub mod check;
 mod codec;
 mod crypto;

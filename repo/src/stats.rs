@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::check::catalog::{Catalog, CatalogFrame};
+use crate::catalog::{Catalog, CatalogFrame};
 use crate::error::Result;
 use crate::format::{CodecKind, Kind, SEAL_TAG_BYTES, StreamKind};
 use crate::repository::Repository;
@@ -95,7 +95,7 @@ impl Stats {
             let bytes = listed.iter().map(|object| object.bytes).sum();
             Ok((listed.len() as u64, bytes))
         };
-        let meta = |pack: &&crate::check::catalog::CatalogPack| pack.stream == StreamKind::Meta;
+        let meta = |pack: &&crate::catalog::CatalogPack| pack.stream == StreamKind::Meta;
         let (packs, pack_bytes) = bytes_of(Kind::Pack)?;
         self.packs = packs;
         let packs_meta: u64 = catalog

@@ -14,15 +14,18 @@ const CRATES: [(&str, &[&str]); 4] = [
 ];
 
 /// The modules of `repo` from left to right: each imports only from columns to its left.
-const COLUMNS: [&[&str]; 10] = [
+const COLUMNS: [&[&str]; 13] = [
     &["error", "limits", "platform"],
     &["format"],
-    &["crypto", "codec"],
+    &["crypto", "codec", "parity", "retention"],
     &["storage"],
     &["pack"],
     &["index"],
     &["repository"],
+    &["catalog"],
     &["check"],
+    &["prune"],
+    &["compact", "copy", "repair"],
     &["stats"],
     &["internals"],
 ];

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::CheckReport;
-use super::catalog::{Catalog, CatalogFrame};
+use crate::catalog::{Catalog, CatalogFrame};
 use crate::error::{Error, Result};
 use crate::format::{Kind, ObjectId};
 use crate::index::{FrameRow, Index};

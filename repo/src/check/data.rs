@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rayon::prelude::*;
 
 use super::Meter;
-use super::catalog::Catalog;
 use super::reader::Reader;
+use crate::catalog::Catalog;
 
 /// Opens every frame and decodes every chunk. The reader remembers what proved damaged.
 pub(super) fn verify(reader: &mut Reader<'_>, meter: &Meter<'_>) {

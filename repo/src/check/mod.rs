@@ -7,7 +7,6 @@
 //!
 //! | file | duty |
 //! |---|---|
-//! | `catalog` | what the packs' directories say, all frames sorted by chunk |
 //! | `objects` | config, key slots, snapshots, writers, strangers |
 //! | `reader` | chunks by way of the catalog |
 //! | `data` | every frame, from whole ones down the deltas |
@@ -16,7 +15,6 @@
 //! | `damage` | who depends on a damaged frame |
 //! | `compare` | whether the local index agrees |
 
-pub(crate) mod catalog;
 mod compare;
 mod damage;
 mod data;
@@ -32,10 +30,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 
+use crate::catalog::Catalog;
 use crate::error::Result;
 use crate::format::Kind;
 use crate::repository::Repository;
-use catalog::Catalog;
 use reader::Reader;
 
 /// What to check.

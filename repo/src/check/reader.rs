@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use nightfold_chunker::ChunkId;
 
-use super::catalog::{Catalog, CatalogFrame};
+use crate::catalog::{Catalog, CatalogFrame};
 use crate::codec;
 use crate::error::{Error, Result};
 use crate::format::decode_frame_length;

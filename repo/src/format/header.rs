@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use crate::error::{Error, Result};
 use crate::limits::{PACK_BYTES_MAX, PLAIN_OBJECT_BYTES_MAX};
 
@@ -25,15 +27,15 @@ pub enum Kind {
     Pack = 2,
     /// What one backup run stored.
     Snapshot = 3,
-    /// Reserved: parity of a pack.
+    /// Redundancy of another object, to repair it.
     Parity = 4,
-    /// Reserved: a running writer.
+    /// Somebody at work.
     Lease = 5,
-    /// Reserved: packs that prune will delete.
+    /// What nobody may build on any more.
     Condemned = 6,
-    /// Reserved: a forgotten snapshot.
+    /// Snapshots that were forgotten.
     Tombstone = 7,
-    /// Reserved: results of checks.
+    /// What was read and found sound.
     Proof = 8,
     /// Reserved: log segments.
     Segment = 9,
@@ -80,7 +82,7 @@ impl Kind {
 }
 
 /// 32 random bytes that name an object and its key.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ObjectId(pub [u8; 32]);
 
 impl fmt::Display for ObjectId {
@@ -113,6 +115,20 @@ impl FromStr for ObjectId {
             *byte = u8::from_str_radix(pair, 16).map_err(|_| ())?;
         }
         Ok(Self(id))
+    }
+}
+
+impl Serialize for ObjectId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ObjectId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let malformed = || serde::de::Error::custom(format!("no object id: {text}"));
+        text.parse().map_err(|()| malformed())
     }
 }
 

@@ -6,6 +6,7 @@ mod entry;
 mod header;
 mod key_slot;
 mod pack;
+mod record;
 mod snapshot;
 mod varint;
 
@@ -19,6 +20,10 @@ pub use key_slot::{Kdf, KeySlot, bytes_as_base64};
 pub use pack::{
     BaseRef, CodecKind, DirEntry, Directory, FOOTER_BYTES, Footer, FrameHead, SEAL_TAG_BYTES,
     StreamKind, decode_frame_length, encode_frame_length,
+};
+pub use record::{
+    CondemnedFrames, CondemnedRecord, Forgotten, Lease, LeaseRecord, ProcessIdentity, Proof,
+    Proven, Tombstone, Verdict,
 };
 pub use snapshot::{Snapshot, SnapshotStats, Writer as SnapshotWriter, escape_path, unescape_path};
 pub use varint::{Cursor, Malformed, put_varint};

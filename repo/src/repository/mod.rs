@@ -7,6 +7,7 @@ mod init;
 mod keys;
 mod packer;
 mod read;
+mod records;
 mod snapshots;
 mod stage;
 mod track;

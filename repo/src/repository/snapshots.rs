@@ -8,13 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Repository;
 use super::keys::one_of;
-use crate::codec;
 use crate::crypto::random;
 use crate::error::{Error, Result};
-use crate::format::{
-    CodecKind, Cursor, Kind, ObjectId, ObjectName, Snapshot, SnapshotWriter, put_varint,
-};
-use crate::limits::SNAPSHOT_BYTES_MAX;
+use crate::format::{Kind, ObjectId, ObjectName, Snapshot, SnapshotWriter};
 use crate::storage::Listed;
 
 /// A snapshot and its id.
@@ -100,17 +96,9 @@ impl Repository {
     }
 
     /// The snapshot in the sealed bytes of an object.
-    pub(crate) fn open_snapshot(&self, id: ObjectId, mut bytes: Vec<u8>) -> Result<StoredSnapshot> {
+    pub(crate) fn open_snapshot(&self, id: ObjectId, bytes: Vec<u8>) -> Result<StoredSnapshot> {
         let name = ObjectName::new(Kind::Snapshot, id);
-        let body = self.vault.open_object(name, &mut bytes)?;
-        let mut cursor = Cursor::new(&body);
-        let json = cursor
-            .bounded(SNAPSHOT_BYTES_MAX, "length of the snapshot")
-            .map_err(|malformed| Error::corrupt(name, malformed.to_string()))
-            .and_then(|raw_bytes| {
-                codec::decode(CodecKind::Zstd, &body[cursor.offset()..], None, raw_bytes)
-            })
-            .map_err(|error| Error::corrupt(name, error.to_string()))?;
+        let json = self.open_json(name, bytes)?;
         Ok(StoredSnapshot {
             id,
             snapshot: Snapshot::decode(&name.path(), &json)?,
@@ -119,12 +107,7 @@ impl Repository {
 
     /// A snapshot as an object that is not there yet.
     pub(crate) fn seal_snapshot(&self, snapshot: &Snapshot) -> Result<(ObjectName, Vec<u8>)> {
-        let name = ObjectName::new(Kind::Snapshot, ObjectId(random()?));
-        let json = snapshot.encode();
-        let mut body = Vec::new();
-        put_varint(&mut body, json.len() as u64);
-        body.extend(codec::encode_snapshot(&json)?);
-        Ok((name, self.vault.seal_object(name, body)?))
+        self.seal_json(Kind::Snapshot, &snapshot.encode())
     }
 
     /// Publishes a snapshot: from here on the backup exists. Everything it needs must be durable already.
