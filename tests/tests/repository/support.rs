@@ -64,11 +64,19 @@ pub fn open_noticed(
 }
 
 pub fn open_shared(storage: Arc<dyn Storage>, cache: &Path) -> Result<(Arc<Repository>, Notices)> {
+    open_with(storage, cache, password())
+}
+
+pub fn open_with(
+    storage: Arc<dyn Storage>,
+    cache: &Path,
+    password: Password,
+) -> Result<(Arc<Repository>, Notices)> {
     let notices = Notices::default();
     let told = Arc::clone(&notices);
     let options = OpenOptions {
         cache: cache.to_owned(),
-        password: Some(password()),
+        password: Some(password),
         notice: Arc::new(move |text| told.lock().unwrap().push(text.to_owned())),
     };
     let repository = Repository::open(storage, options)?;
