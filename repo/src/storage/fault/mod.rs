@@ -41,6 +41,7 @@ struct Ages {
 #[derive(Default)]
 struct State {
     operations: u64,
+    changes: Vec<u64>,
     in_flight: BTreeMap<u64, Change>,
     down: bool,
     torn: Vec<ObjectName>,
@@ -81,6 +82,11 @@ impl FaultStorage {
     /// Operations of this client so far.
     pub fn operations(&self) -> u64 {
         self.state().operations
+    }
+
+    /// Those of them that put or deleted something.
+    pub fn changes(&self) -> Vec<u64> {
+        self.state().changes.clone()
     }
 
     /// Whether the power went.
@@ -171,6 +177,7 @@ impl FaultStorage {
         apply: impl FnOnce(&MemoryStorage) -> Result<Change>,
     ) -> Result<()> {
         let (number, mut state) = self.enter()?;
+        state.changes.push(number);
         let strike = self.plan.strike(number, access);
         if let Some(Strike::Refuse(kind)) = strike {
             return Err(self.failed(kind));

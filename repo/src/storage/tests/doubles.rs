@@ -93,6 +93,7 @@ fn a_full_disk_takes_nothing_and_gives_everything() {
     assert_eq!(storage.get(a).unwrap(), b"a");
     storage.delete(a).unwrap();
     assert!(storage.put(a, b"a").is_err());
+    assert_eq!((storage.operations(), storage.changes()), (5, vec![0, 1, 3, 4]));
 }
 
 #[test]

@@ -132,21 +132,21 @@ fn copy_of(folder: &Path) -> tempfile::TempDir {
     copy
 }
 
-/// Operations of the verb when nothing goes wrong.
-fn operations(verb: &Verb, before: &Before) -> u64 {
+/// What the verb does when nothing goes wrong: how many operations, and which of them change something.
+fn usual(verb: &Verb, before: &Before) -> (u64, Vec<u64>) {
     let cache = copy_of(before.cache.path());
     let disk = before.disk.fork();
     let storage = Arc::new(FaultStorage::new(disk.clone(), Plan::default()));
     let client = Client::new(storage.clone(), disk, cache.path(), verb.passwords);
     (verb.run)(&client).unwrap();
     (verb.assert_done)(&client);
-    storage.operations()
+    (storage.operations(), storage.changes())
 }
 
-/// The cases to try: a few, or all.
-fn cases<'a>(verb: &'a Verb, operations: u64, wanted: Option<&str>) -> Vec<Case<'a>> {
+/// Every operation, every trouble, every seed.
+fn all_cases(verb: &Verb, operations: u64) -> Vec<Case<'_>> {
     let mut cases = Vec::new();
-    for (place, trouble) in TROUBLES.iter().enumerate() {
+    for trouble in &TROUBLES {
         // Reads overlap, so that their number differs a little from run to run.
         for operation in 0..operations + 4 {
             for seed in 0..trouble.seeds {
@@ -154,21 +154,22 @@ fn cases<'a>(verb: &'a Verb, operations: u64, wanted: Option<&str>) -> Vec<Case<
                     verb,
                     trouble,
                     operation,
-                    seed: seed + place as u64,
+                    seed,
                 });
             }
         }
     }
-    let mut number = 0;
-    cases.retain(|case| {
-        number += 1;
-        match wanted {
-            None => number % 29 == 0,
-            Some("all") => true,
-            Some(text) => case.describe().contains(text),
-        }
-    });
     cases
+}
+
+/// Each change with each trouble, and a few of all others.
+fn few_cases<'a>(all: Vec<Case<'a>>, changes: &[u64]) -> Vec<Case<'a>> {
+    let cases = all.into_iter().enumerate();
+    let few = cases.filter(|(number, case)| {
+        let is_change = changes.contains(&case.operation);
+        number % 37 == 0 || is_change && case.seed == case.operation % case.trouble.seeds
+    });
+    few.map(|(_, case)| case).collect()
 }
 
 /// Tries all cases on a thread for each core; descriptions of those that failed.
@@ -200,8 +201,13 @@ fn whatever_operation_fails_nothing_is_lost() {
     let mut failed = Vec::new();
     for verb in &VERBS {
         let before = (verb.prepare)();
-        let operations = operations(verb, &before);
-        let cases = cases(verb, operations, wanted.as_deref());
+        let (operations, changes) = usual(verb, &before);
+        let mut cases = all_cases(verb, operations);
+        match wanted.as_deref() {
+            None => cases = few_cases(cases, &changes),
+            Some("all") => {}
+            Some(text) => cases.retain(|case| case.describe().contains(text)),
+        }
         let of_verb = failures(&before, &cases);
         println!(
             "{:<24} {operations:>4} operations {:>6} cases {:>4} losses",
