@@ -18,6 +18,13 @@ pub enum LeaseRecord {
         /// [`Lease::name`].
         lease: String,
     },
+    /// The holder has finished, after a verdict was published that named it as a witness.
+    Ended {
+        /// [`Lease::name`].
+        lease: String,
+        /// What it published.
+        snapshots: Vec<ObjectId>,
+    },
     /// After it was revoked these snapshots of the lease were there. Others that name it are void.
     Settled {
         /// [`Lease::name`].
@@ -40,8 +47,6 @@ pub struct Lease {
     pub exclusive: bool,
     /// On which host.
     pub host: String,
-    /// By which user.
-    pub user: String,
     /// When it began by its holder's clock, RFC 3339. For people only.
     pub started: String,
     /// The process, for observers in the same one of the same machine.

@@ -1,13 +1,17 @@
 //! A repository: made, opened, written and read.
 
 mod base;
+mod condemned;
 mod encode;
 mod index_handle;
 mod init;
 mod keys;
+mod lease;
+mod needs;
 mod packer;
 mod read;
 mod records;
+mod rewrite;
 mod snapshots;
 mod stage;
 mod track;
@@ -21,12 +25,17 @@ use std::sync::{Arc, Mutex};
 use nightfold_chunker::{ChunkSizes, Cutter, IdKey, Sketcher};
 use zeroize::{Zeroize, Zeroizing};
 
+pub(crate) use condemned::Condemned;
 pub use index_handle::IndexReport;
 pub use init::InitOptions;
 pub use keys::KeyInfo;
+pub(crate) use lease::{HeldLease, Leases};
+pub use lease::{LeaseInfo, LeaseState, LeaseTimes};
+pub(crate) use needs::Needs;
 pub use read::ContentReader;
 #[cfg(feature = "internals")]
 pub(crate) use read::chain;
+pub(crate) use rewrite::{Rewriter, Written, encode_against, encode_whole};
 pub use snapshots::{StoredSnapshot, WriterState};
 pub use track::Track;
 pub use write::{ChunkInput, RunTotals, RunWriter, WriteOptions};
@@ -51,6 +60,20 @@ pub struct OpenOptions {
     pub password: Option<Password>,
     /// Who is told of notable events.
     pub notice: Notice,
+    /// How often leases are renewed, and how long they must stand still to count as dead.
+    pub leases: LeaseTimes,
+}
+
+impl OpenOptions {
+    /// The usual options.
+    pub fn new(cache: PathBuf, password: Option<Password>, notice: Notice) -> Self {
+        Self {
+            cache,
+            password,
+            notice,
+            leases: LeaseTimes::default(),
+        }
+    }
 }
 
 /// An open repository.
@@ -68,6 +91,9 @@ pub struct Repository {
     notice: Notice,
     /// Writer and sequence number of the snapshots read so far.
     writers: Mutex<HashMap<ObjectId, (String, u64)>>,
+    lease_times: LeaseTimes,
+    /// What was condemned when a writer last looked.
+    condemned: Mutex<Arc<Condemned>>,
 }
 
 impl Repository {
@@ -131,6 +157,8 @@ impl Repository {
             cache,
             notice: options.notice,
             writers: Mutex::default(),
+            lease_times: options.leases,
+            condemned: Mutex::default(),
         })
     }
 
