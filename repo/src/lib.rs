@@ -14,6 +14,8 @@ pub mod limits;
 mod pack;
 mod platform;
 pub mod repository;
+pub mod retention;
+mod sequence;
 pub mod stats;
 pub mod storage;
 

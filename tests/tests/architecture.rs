@@ -17,7 +17,7 @@ const CRATES: [(&str, &[&str]); 4] = [
 const COLUMNS: [&[&str]; 13] = [
     &["error", "limits", "platform"],
     &["format"],
-    &["crypto", "codec", "parity", "retention"],
+    &["crypto", "codec", "parity", "retention", "sequence"],
     &["storage"],
     &["pack"],
     &["index"],

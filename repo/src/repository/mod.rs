@@ -2,6 +2,8 @@
 
 mod base;
 mod encode;
+mod forget;
+mod history;
 mod index_handle;
 mod init;
 mod keys;
@@ -10,6 +12,7 @@ mod read;
 mod records;
 mod snapshots;
 mod stage;
+mod tombstones;
 mod track;
 mod unpublished;
 mod write;
@@ -21,6 +24,8 @@ use std::sync::{Arc, Mutex};
 use nightfold_chunker::{ChunkSizes, Cutter, IdKey, Sketcher};
 use zeroize::{Zeroize, Zeroizing};
 
+pub use forget::Unreadable;
+pub(crate) use history::History;
 pub use index_handle::IndexReport;
 pub use init::InitOptions;
 pub use keys::KeyInfo;
@@ -28,6 +33,7 @@ pub use read::ContentReader;
 #[cfg(feature = "internals")]
 pub(crate) use read::chain;
 pub use snapshots::{StoredSnapshot, WriterState};
+pub(crate) use tombstones::Tombstones;
 pub use track::Track;
 pub use write::{ChunkInput, RunTotals, RunWriter, WriteOptions};
 

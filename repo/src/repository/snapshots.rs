@@ -11,6 +11,7 @@ use super::keys::one_of;
 use crate::crypto::random;
 use crate::error::{Error, Result};
 use crate::format::{Kind, ObjectId, ObjectName, Snapshot, SnapshotWriter};
+use crate::sequence;
 use crate::storage::Listed;
 
 /// A snapshot and its id.
@@ -84,7 +85,7 @@ impl Repository {
         self.read_snapshot(one_of(&ids, prefix, "snapshot")?)
     }
 
-    fn list_snapshots(&self) -> Result<Vec<Listed>> {
+    pub(super) fn list_snapshots(&self) -> Result<Vec<Listed>> {
         let listed = self.storage.list(Kind::Snapshot)?;
         self.index.listed(&listed);
         Ok(listed)
@@ -116,7 +117,10 @@ impl Repository {
         let _lock = crate::platform::lock_file(&self.cache.join("writer.lock"))
             .map_err(|error| Error::io("lock", self.cache.join("writer.lock").display(), error))?;
         let mut state = self.writer_state()?;
-        state.sequence += 1;
+        state.sequence = state.sequence.checked_add(1).ok_or_else(|| {
+            let reason = "a snapshot or tombstone claims this client's last possible number";
+            Error::Invalid(reason.to_owned())
+        })?;
         snapshot.writer = SnapshotWriter {
             id: state.id.clone(),
             sequence: state.sequence,
@@ -137,8 +141,8 @@ impl Repository {
         }
     }
 
-    /// Who this client is. The newest of its snapshots in storage counts if the file beside the index is older:
-    /// a crash may fall between publishing and remembering.
+    /// Who this client is. The newest of its snapshots in storage, or the newest that was forgotten, counts if the
+    /// file beside the index is older: a crash may fall between publishing and remembering.
     fn writer_state(&self) -> Result<WriterState> {
         let path = self.cache.join("writer.json");
         let mut state: WriterState = match std::fs::read(&path) {
@@ -156,8 +160,22 @@ impl Repository {
             if sequence > state.sequence {
                 state.sequence = sequence;
                 let name = ObjectName::new(Kind::Snapshot, id);
-                state.previous = blake3::hash(&self.storage.get(name)?).to_string();
+                // Forgotten just now: its tombstone tells.
+                state.previous = match self.storage.get(name) {
+                    Ok(bytes) => blake3::hash(&bytes).to_string(),
+                    Err(Error::Missing { .. }) => String::new(),
+                    Err(other) => return Err(other),
+                };
             }
+        }
+        // The newest may have been forgotten: its number is not given again, and the next one names it.
+        let forgotten = self.tombstones()?.entries();
+        if let Some((sequence, hash)) = sequence::newest_forgotten(&forgotten, &state.id)
+            && (sequence > state.sequence
+                || state.previous.is_empty() && sequence == state.sequence)
+        {
+            state.sequence = sequence;
+            hash.clone_into(&mut state.previous);
         }
         Ok(state)
     }
