@@ -17,7 +17,14 @@ const CRATES: [(&str, &[&str]); 4] = [
 const COLUMNS: [&[&str]; 13] = [
     &["error", "limits"],
     &["format"],
-    &["crypto", "codec", "parity", "retention", "platform"],
+    &[
+        "crypto",
+        "codec",
+        "parity",
+        "retention",
+        "sequence",
+        "platform",
+    ],
     &["storage"],
     &["pack"],
     &["index"],

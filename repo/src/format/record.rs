@@ -43,14 +43,26 @@ pub struct Lease {
     pub counter: u64,
     /// What is done, as a user calls it: `backup`, `prune`, …
     pub command: String,
-    /// Only one such run may go on at a time: maintenance.
-    pub exclusive: bool,
+    /// What others must heed.
+    pub work: Work,
     /// On which host.
     pub host: String,
     /// When it began by its holder's clock, RFC 3339. For people only.
     pub started: String,
     /// The process, for observers in the same one of the same machine.
     pub process: ProcessIdentity,
+}
+
+/// What others must heed of somebody at work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Work {
+    /// He reads packs.
+    Reading,
+    /// He also puts packs that no snapshot needs yet.
+    Writing,
+    /// Maintenance: nobody else may do such a thing meanwhile.
+    Exclusive,
 }
 
 /// A process, named so that another on the same system can tell whether it still runs.

@@ -3,23 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::keep::{Trust, keep};
-use super::plan::{Fate, Input, Move, Plan, kept_base, plan};
+use super::plan::{Fate, Input, Plan, plan};
+use super::rewrite::rewrite;
 use super::state::State;
 use super::witness::{self, Witness};
 use super::{PruneOptions, PruneReport};
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
-use crate::format::{CondemnedFrames, CondemnedRecord, Kind, ObjectId, ObjectName, Verdict};
-use crate::pack::NewFrame;
-use crate::repository::{
-    HeldLease, LeaseState, Repository, Rewriter, Written, encode_against, encode_whole,
-};
-
-/// Recoded frames must save at least this part of what they replace.
-const RECODING_SAVES_MIN: f64 = 0.1;
-/// As a backup uses for what rests on other chunks.
-const LEVEL: i32 = 3;
+use crate::format::{CondemnedFrames, CondemnedRecord, Kind, ObjectId, ObjectName, Verdict, Work};
+use crate::repository::{Condemned, HeldLease, LeaseState, Repository};
 
 pub(super) fn prune(repository: &Arc<Repository>, options: &PruneOptions) -> Result<PruneReport> {
     if options.dry_run {
@@ -34,7 +26,7 @@ pub(super) fn prune(repository: &Arc<Repository>, options: &PruneOptions) -> Res
     let state = State::read(repository)?;
     let plan = make_plan(repository, &state, options, Some(&lease))?;
     let mut report = report(repository, &state, &plan, options);
-    rescue(repository, &state, &plan)?;
+    // First, since it makes room for what is written then.
     delete(repository, &state, &plan)?;
     let (written, reranked) = rewrite(repository, &state, &plan, &mut report)?;
     report.written_packs = written.packs.len() as u64;
@@ -43,8 +35,12 @@ pub(super) fn prune(repository: &Arc<Repository>, options: &PruneOptions) -> Res
         // Somebody took this run for dead, and may be pruning himself. New packs do no harm.
         return Err(Error::Overtaken);
     }
-    condemn(repository, &state, &plan, &reranked)?;
+    let baseless = baseless(&state.catalog, &plan, &reranked);
+    condemn(repository, &state, &plan, &baseless)?;
     add_witnesses(repository, &lease)?;
+    // What rests on other condemned packs is condemned by now, so that what is rescued is sound.
+    rescue(repository, &state, &plan)?;
+    drop_verdicts(repository, &state, &baseless)?;
     sweep(repository)?;
     Ok(report)
 }
@@ -85,7 +81,9 @@ fn make_plan(
         state.damaged.covers(pack, frame.ordinal)
     };
     let others_at_work = state.leases.held.values().any(|held| {
-        held.state == LeaseState::Alive && own.is_none_or(|own| own.name() != held.lease.name)
+        held.state == LeaseState::Alive
+            && held.lease.work == Work::Writing
+            && own.is_none_or(|own| own.name() != held.lease.name)
     });
     let input = Input {
         catalog,
@@ -170,9 +168,8 @@ fn report(
             .map(|at| u64::from(state.catalog.frames[at].sealed_bytes))
             .sum();
     }
-    let at_work = |name: &&String| {
-        witness::state(repository, &state.leases, name) == Witness::AtWork
-    };
+    let at_work =
+        |name: &&String| witness::state(repository, &state.leases, name) == Witness::AtWork;
     let names: BTreeSet<&String> = state
         .verdicts
         .witnesses
@@ -205,8 +202,7 @@ fn rescue(repository: &Repository, state: &State, plan: &Plan) -> Result<()> {
         verdict.packs.retain(|pack| !rescued.contains(pack));
         // What rests on a rescued pack is sound again, and what does not is told of by the verdict of its own pack.
         if !verdict.packs.is_empty() {
-            let new = repository
-                .put_record(Kind::Condemned, &CondemnedRecord::Verdict(verdict))?;
+            let new = repository.put_record(Kind::Condemned, &CondemnedRecord::Verdict(verdict))?;
             for (_, leases, _) in witnesses_of(state, *id) {
                 let leases = leases.clone();
                 let record = CondemnedRecord::Witnessed {
@@ -221,33 +217,46 @@ fn rescue(repository: &Repository, state: &State, plan: &Plan) -> Result<()> {
     Ok(())
 }
 
-/// Deletes packs that were condemned, and verdicts that nothing is left of.
+/// Deletes packs that were condemned.
 fn delete(repository: &Repository, state: &State, plan: &Plan) -> Result<()> {
-    let gone: BTreeSet<ObjectId> = with_fate(&state.catalog, plan, Fate::Delete).collect();
-    for pack in &gone {
-        repository.delete_if_there(ObjectName::new(Kind::Pack, *pack))?;
+    for pack in with_fate(&state.catalog, plan, Fate::Delete) {
+        repository.delete_if_there(ObjectName::new(Kind::Pack, pack))?;
     }
-    let there: BTreeSet<ObjectId> = repository
-        .storage()
-        .list(Kind::Pack)?
-        .into_iter()
-        .map(|listed| listed.id)
+    Ok(())
+}
+
+/// Drops verdicts of which nothing was left when this run began. Not earlier: a listing that lags behind may show others
+/// a pack that is gone, and the verdict keeps them from relying on it.
+fn drop_verdicts(
+    repository: &Repository,
+    state: &State,
+    baseless: &[CondemnedFrames],
+) -> Result<()> {
+    let listed = repository.storage().list(Kind::Pack)?;
+    let there: BTreeSet<ObjectId> = state
+        .catalog
+        .packs
+        .iter()
+        .map(|pack| pack.name.id)
+        .chain(listed.into_iter().map(|listed| listed.id))
         .collect();
+    let still_baseless = Condemned::of_frames(baseless);
     for (id, verdict) in &state.verdicts.published {
-        let left = |pack: &ObjectId| there.contains(pack) && !gone.contains(pack);
-        let frames = verdict.frames.iter().map(|frames| frames.pack);
+        let frames = &verdict.frames;
         let over = if verdict.damage {
-            !frames.into_iter().any(|pack| left(&pack))
+            !frames.iter().any(|frames| there.contains(&frames.pack))
         } else {
-            !verdict.packs.iter().any(left)
+            !verdict.packs.iter().any(|pack| there.contains(pack))
+                && !frames.iter().any(|frames| {
+                    let mut ordinals = frames.ordinals.iter();
+                    ordinals.any(|ordinal| still_baseless.covers(frames.pack, *ordinal))
+                })
         };
-        // A listing that is too short must not make a verdict go that still waits.
-        let deletable = witnesses_of(state, *id).next().is_some() || verdict.damage;
-        if over && deletable {
+        if over {
             drop_verdict(repository, state, *id)?;
         }
     }
-    repository.index_of_now().map(drop)
+    Ok(())
 }
 
 fn with_fate(catalog: &Catalog, plan: &Plan, fate: Fate) -> impl Iterator<Item = ObjectId> {
@@ -272,60 +281,28 @@ fn drop_verdict(repository: &Repository, state: &State, id: ObjectId) -> Result<
     })
 }
 
-/// Writes what is needed of packs that go to new ones; tells the ranks of frames that were encoded anew.
-fn rewrite(
-    repository: &Repository,
-    state: &State,
-    plan: &Plan,
-    report: &mut PruneReport,
-) -> Result<(Written, HashMap<usize, u8>)> {
-    let catalog = &state.catalog;
-    let mut rewriter = Rewriter::new(repository);
-    let mut reranked = HashMap::new();
-    for moves in plan
-        .moves
-        .chunk_by(|a, b| catalog.frames[a.frame].pack == catalog.frames[b.frame].pack)
-    {
-        let pack = catalog.packs[catalog.frames[moves[0].frame].pack as usize];
-        let source = repository.source_pack(pack.name.id, pack.bytes)?;
-        let ordinals: Vec<u32> = moves
-            .iter()
-            .map(|step| catalog.frames[step.frame].ordinal)
-            .collect();
-        let mut steps = moves.iter();
-        source.frames(&ordinals, |_, frame| {
-            let Some(step) = steps.next() else {
-                return Ok(());
-            };
-            rewriter.push(pack.stream, &frame?)?;
-            let _ = step;
-            Ok(())
-        })?;
-    }
-    let _ = (&mut reranked, &mut *report);
-    Ok((rewriter.finish()?, reranked))
-}
-
 /// Publishes what is condemned now: packs that go, and frames of others that rest on nothing else.
 fn condemn(
     repository: &Repository,
     state: &State,
     plan: &Plan,
-    reranked: &HashMap<usize, u8>,
+    baseless: &[CondemnedFrames],
 ) -> Result<()> {
     let catalog = &state.catalog;
-    let goes = |fate: Fate| matches!(fate, Fate::Condemn | Fate::Repack);
     let packs: Vec<ObjectId> = with_fate(catalog, plan, Fate::Condemn)
         .chain(with_fate(catalog, plan, Fate::Repack))
         .collect();
-    if packs.is_empty() {
+    let is_known = |frames: &CondemnedFrames| {
+        let mut ordinals = frames.ordinals.iter();
+        ordinals.all(|ordinal| state.condemned.covers(frames.pack, *ordinal))
+    };
+    if packs.is_empty() && baseless.iter().all(is_known) {
         return Ok(());
     }
-    let frames = baseless(catalog, plan, reranked, &goes);
     let verdict = Verdict {
         time: jiff::Timestamp::now().to_string(),
         packs,
-        frames,
+        frames: baseless.to_vec(),
         damage: false,
     };
     repository
@@ -333,35 +310,34 @@ fn condemn(
         .map(drop)
 }
 
-/// Frames of packs that stay, and that cannot be decoded once the others are gone. None of them is needed.
-fn baseless(
-    catalog: &Catalog,
-    plan: &Plan,
-    reranked: &HashMap<usize, u8>,
-    goes: &dyn Fn(Fate) -> bool,
-) -> Vec<CondemnedFrames> {
+/// Frames of packs that stay, and that cannot be decoded once all that is condemned is gone. None of them is needed.
+fn baseless(catalog: &Catalog, plan: &Plan, reranked: &HashMap<usize, u8>) -> Vec<CondemnedFrames> {
     let fate = |at: usize| plan.fates[catalog.frames[at].pack as usize];
-    let rank = |at: usize| reranked.get(&at).copied().unwrap_or(catalog.frames[at].rank);
+    let rank = |at: usize| {
+        reranked
+            .get(&at)
+            .copied()
+            .unwrap_or(catalog.frames[at].rank)
+    };
     let mut sound = vec![false; catalog.frames.len()];
     let mut by_pack: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
     let mut order = catalog.by_rank();
     order.sort_by_key(|at| rank(*at));
     for at in order {
         let frame = &catalog.frames[at];
-        // What is needed of a pack that goes is in a new one by now.
-        let stays = !goes(fate(at)) || plan.kept[at];
-        let is_encoded_anew = reranked.contains_key(&at);
+        let in_place = matches!(fate(at), Fate::Stay | Fate::Rescue);
         let has_base = frame.base.is_none()
-            || is_encoded_anew
+            || reranked.contains_key(&at)
             || catalog
                 .bases(at)
                 .any(|base| sound[base] && rank(base) < rank(at));
-        sound[at] = stays && has_base;
-        if stays && !sound[at] {
-            assert!(
-                !plan.kept[at],
-                "a frame that a snapshot needs would lose its base"
-            );
+        // What is needed of a pack that goes is in a new one by now.
+        sound[at] = (in_place || plan.kept[at]) && has_base;
+        assert!(
+            sound[at] || !plan.kept[at],
+            "a frame that a snapshot needs would lose its base"
+        );
+        if in_place && !sound[at] {
             by_pack.entry(frame.pack).or_default().push(frame.ordinal);
         }
     }

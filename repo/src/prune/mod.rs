@@ -9,20 +9,20 @@
 //! | `state` | what is in the repository, and whether it may be believed |
 //! | `keep` | which frames the snapshots need. Pure |
 //! | `plan` | what becomes of every pack. Pure |
-//! | `apply` | new packs, the verdict, deletions |
+//! | `apply` | the steps and their order: deletions, the verdict, witnesses |
+//! | `rewrite` | new packs |
 //! | `witness` | whether those who were at work have ended |
 
 mod apply;
 mod keep;
 mod plan;
+mod rewrite;
 mod state;
 mod witness;
 
 use std::sync::Arc;
 
 use serde::Serialize;
-
-pub(crate) use keep::{Kept, keep};
 
 use crate::error::Result;
 use crate::repository::Repository;
@@ -97,6 +97,3 @@ impl Repository {
         apply::prune(self, options)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -40,12 +40,15 @@ pub(super) enum Fate {
 }
 
 /// A frame that moves to a new pack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Move {
     /// Position in the catalog.
     pub(super) frame: usize,
-    /// Its base serves nobody else: encoded against the base of that, or by itself, both could go.
-    pub(super) may_skip: Option<usize>,
+    /// Its bases that move too and serve nobody else, the nearest first: encoded against what they rest on, it would
+    /// make them dispensable.
+    pub(super) skipped: Vec<usize>,
+    /// What they rest on; `None`: the last of them is whole.
+    pub(super) base: Option<usize>,
 }
 
 /// The plan.
@@ -146,15 +149,33 @@ fn moves(catalog: &Catalog, needed: &[usize], kept: &[bool], fates: &[Fate]) -> 
         (frame.pack, frame.ordinal)
     });
     let skippable = skippable(catalog, needed, kept);
-    let with_base = |at: usize| {
-        let base = kept_base(catalog, kept, at)?;
-        (skippable[base] && is_moved(base)).then_some(base)
+    let with_bases = |frame: usize| {
+        let mut skipped = Vec::new();
+        let mut base = kept_base(catalog, kept, frame);
+        while let Some(at) = base.filter(|at| skippable[*at] && is_moved(*at)) {
+            skipped.push(at);
+            base = kept_base(catalog, kept, at);
+        }
+        Move {
+            frame,
+            skipped,
+            base,
+        }
+    };
+    let alone = |frame: usize| Move {
+        frame,
+        skipped: Vec::new(),
+        base: None,
     };
     moved
         .into_iter()
-        .map(|frame| Move {
-            frame,
-            may_skip: with_base(frame),
+        // One that may be skipped itself moves as it is, or not at all.
+        .map(|frame| {
+            if skippable[frame] {
+                alone(frame)
+            } else {
+                with_bases(frame)
+            }
         })
         .collect()
 }
@@ -177,7 +198,7 @@ fn skippable(catalog: &Catalog, needed: &[usize], kept: &[bool]) -> Vec<bool> {
 }
 
 /// The frame that a kept delta rests on: of several the lowest.
-pub(super) fn kept_base(catalog: &Catalog, kept: &[bool], at: usize) -> Option<usize> {
+fn kept_base(catalog: &Catalog, kept: &[bool], at: usize) -> Option<usize> {
     catalog
         .bases(at)
         .filter(|base| kept[*base])

@@ -1,13 +1,13 @@
 //! What is in the repository, read anew, and whether it may be believed.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::HashSet;
 
 use nightfold_chunker::ChunkId;
 
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use crate::format::{Kind, ObjectId, ObjectName};
-use crate::repository::{Condemned, Leases, Needs, Repository, StoredSnapshot, Verdicts};
+use crate::repository::{Condemned, Leases, Needs, Repository, StoredSnapshot, Verdicts, is_void};
 
 /// All that a plan is made of.
 pub(super) struct State {
@@ -31,12 +31,12 @@ impl State {
         if let Some(error) = verdicts.errors.first() {
             return Err(refused(error.to_string()));
         }
-        let mut snapshots = believed_snapshots(repository)?;
+        let mut snapshots = believed_snapshots(repository, &leases)?;
         let listed: HashSet<ObjectId> = snapshots.iter().map(|stored| stored.id).collect();
-        for id in leases.ended.values().flatten() {
+        for id in leases.published() {
             // A listing may lag behind; the object itself does not.
-            if !listed.contains(id) {
-                snapshots.extend(published_unlisted(repository, *id)?);
+            if !listed.contains(&id) {
+                snapshots.extend(published_unlisted(repository, id)?);
             }
         }
         let index = repository.index_of_now()?;
@@ -64,18 +64,21 @@ fn refused(reason: impl Into<String>) -> Error {
 }
 
 /// The snapshots, unless something about them looks less than it was.
-fn believed_snapshots(repository: &Repository) -> Result<Vec<StoredSnapshot>> {
-    let (snapshots, errors) = repository.snapshots_and_errors()?;
-    if let Some(error) = errors.first() {
-        return Err(refused(format!(
-            "{error}, and what it needs is not known"
-        )));
+fn believed_snapshots(repository: &Repository, leases: &Leases) -> Result<Vec<StoredSnapshot>> {
+    let history = repository.history()?;
+    let errors = history.errors.iter().chain(&history.tombstones.errors);
+    if let Some((_, error)) = errors.into_iter().next() {
+        let reason = format!("{error}, and so it is not known what is needed");
+        return Err(refused(reason));
     }
-    if let Some(gap) = repository.snapshot_gaps()?.first() {
-        return Err(refused(gap.clone()));
+    if let Some(gap) = history.gaps().first() {
+        return Err(refused(gap.to_string()));
     }
-    repository.compare_with_seen(&snapshots)?;
-    Ok(snapshots)
+    repository.compare_with_seen(&history)?;
+    let snapshots = history.snapshots.into_iter().map(|sealed| sealed.stored);
+    Ok(snapshots
+        .filter(|stored| !is_void(leases, stored))
+        .collect())
 }
 
 fn published_unlisted(repository: &Repository, id: ObjectId) -> Result<Option<StoredSnapshot>> {

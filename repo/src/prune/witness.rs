@@ -28,7 +28,9 @@ pub(super) fn state(repository: &Repository, leases: &Leases, lease: &str) -> Wi
         Some(LeaseState::Alive) => Witness::AtWork,
         None if leases.ended.contains_key(lease) => Witness::Ended,
         // Without a word from him the listing may lag behind.
-        None if repository.absent_for(lease) >= repository.lease_times().dead_after => Witness::Dead,
+        None if repository.absent_for(lease) >= repository.lease_times().dead_after => {
+            Witness::Dead
+        }
         None => Witness::AtWork,
     }
 }

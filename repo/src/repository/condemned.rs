@@ -7,7 +7,7 @@ use nightfold_chunker::ChunkId;
 
 use super::{Repository, read};
 use crate::error::{Error, Result};
-use crate::format::{BaseRef, CondemnedRecord, Kind, ObjectId, Verdict};
+use crate::format::{BaseRef, CondemnedFrames, CondemnedRecord, Kind, ObjectId, Verdict};
 use crate::index::{FrameRow, Index, Session};
 
 /// Frames that nothing new may rest on.
@@ -33,12 +33,23 @@ impl Condemned {
         let mut condemned = Self::default();
         for verdict in verdicts {
             condemned.packs.extend(&verdict.packs);
-            for frames in &verdict.frames {
-                let known = condemned.frames.entry(frames.pack).or_default();
-                known.extend(&frames.ordinals);
-            }
+            condemned.add(&verdict.frames);
         }
         condemned
+    }
+
+    /// Only these frames.
+    pub(crate) fn of_frames(frames: &[CondemnedFrames]) -> Self {
+        let mut condemned = Self::default();
+        condemned.add(frames);
+        condemned
+    }
+
+    fn add(&mut self, frames: &[CondemnedFrames]) {
+        for frames in frames {
+            let known = self.frames.entry(frames.pack).or_default();
+            known.extend(&frames.ordinals);
+        }
     }
 
     /// Whether nothing is.

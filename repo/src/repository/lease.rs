@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::Repository;
 use crate::crypto::random;
 use crate::error::{Error, Result};
-use crate::format::{Kind, Lease, LeaseRecord, ObjectId, ObjectName, ProcessIdentity};
+use crate::format::{Kind, Lease, LeaseRecord, ObjectId, ObjectName, ProcessIdentity, Work};
 use crate::platform;
 
 /// Times an exclusive lease is tried for while another is held.
@@ -174,19 +174,19 @@ impl Drop for HeldLease {
 impl Repository {
     /// Takes a lease that others of its kind may hold at the same time.
     pub(crate) fn lease(self: &Arc<Self>, command: &str) -> Result<HeldLease> {
-        self.take_lease(command, false)
+        self.take_lease(command, Work::Writing)
     }
 
     /// The same for work that only reads: storage may refuse it, and reading goes on.
     pub(crate) fn reading_lease(self: &Arc<Self>, command: &str) -> Option<HeldLease> {
-        self.take_lease(command, false).ok()
+        self.take_lease(command, Work::Reading).ok()
     }
 
     /// Takes a lease that nobody else may hold with such a one: that of maintenance.
     pub(crate) fn exclusive_lease(self: &Arc<Self>, command: &str) -> Result<HeldLease> {
         let mut tries = 0;
         loop {
-            let held = self.take_lease(command, true)?;
+            let held = self.take_lease(command, Work::Exclusive)?;
             let leases = self.read_leases()?;
             if !leases.held.contains_key(held.name()) {
                 let reason =
@@ -196,7 +196,7 @@ impl Repository {
                 });
             }
             let other = leases.held.values().find(|other| {
-                other.lease.exclusive
+                other.lease.work == Work::Exclusive
                     && other.lease.name != held.name()
                     && other.state == LeaseState::Alive
             });
@@ -231,13 +231,13 @@ impl Repository {
         Ok(infos)
     }
 
-    fn take_lease(self: &Arc<Self>, command: &str, exclusive: bool) -> Result<HeldLease> {
+    fn take_lease(self: &Arc<Self>, command: &str, work: Work) -> Result<HeldLease> {
         self.config.check_writable()?;
         let lease = Lease {
             name: format!("{:032x}", u128::from_be_bytes(random()?)),
             counter: 1,
             command: command.to_owned(),
-            exclusive,
+            work,
             host: platform::host_name(),
             started: jiff::Timestamp::now().to_string(),
             process: platform::this_process(),
@@ -410,7 +410,7 @@ impl Leases {
             name: id.to_owned(),
             counter: 0,
             command: "unreadable".to_owned(),
-            exclusive: false,
+            work: Work::Writing,
             host: String::new(),
             started: String::new(),
             process: ProcessIdentity::default(),
@@ -421,6 +421,13 @@ impl Leases {
             state: LeaseState::Alive,
         };
         self.held.insert(id.to_owned(), held);
+    }
+
+    /// What holders said at their end that they had published, and what was found of those whose leases were taken
+    /// back. Some of it may be forgotten since.
+    pub(crate) fn published(&self) -> impl Iterator<Item = ObjectId> {
+        let ended = self.ended.values().flatten();
+        ended.chain(self.settled.values().flatten()).copied()
     }
 
     /// Whether a snapshot that names this lease is void.

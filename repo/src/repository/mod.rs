@@ -3,6 +3,8 @@
 mod base;
 mod condemned;
 mod encode;
+mod forget;
+mod history;
 mod index_handle;
 mod init;
 mod keys;
@@ -12,8 +14,10 @@ mod packer;
 mod read;
 mod records;
 mod rewrite;
+mod seen;
 mod snapshots;
 mod stage;
+mod tombstones;
 mod track;
 mod unpublished;
 mod write;
@@ -25,7 +29,9 @@ use std::sync::{Arc, Mutex};
 use nightfold_chunker::{ChunkSizes, Cutter, IdKey, Sketcher};
 use zeroize::{Zeroize, Zeroizing};
 
-pub(crate) use condemned::Condemned;
+pub(crate) use condemned::{Condemned, Verdicts};
+pub use forget::Unreadable;
+pub(crate) use history::History;
 pub use index_handle::IndexReport;
 pub use init::InitOptions;
 pub use keys::KeyInfo;
@@ -36,7 +42,9 @@ pub use read::ContentReader;
 #[cfg(feature = "internals")]
 pub(crate) use read::chain;
 pub(crate) use rewrite::{Rewriter, Written, encode_against, encode_whole};
+pub(crate) use snapshots::is_void;
 pub use snapshots::{StoredSnapshot, WriterState};
+pub(crate) use tombstones::Tombstones;
 pub use track::Track;
 pub use write::{ChunkInput, RunTotals, RunWriter, WriteOptions};
 
@@ -170,6 +178,11 @@ impl Repository {
     /// Where the repository is, as its user names it.
     pub fn location(&self) -> String {
         self.storage.location()
+    }
+
+    /// How leases are renewed and watched.
+    pub(crate) fn lease_times(&self) -> LeaseTimes {
+        self.lease_times
     }
 
     /// Cuts streams into this repository's chunks.

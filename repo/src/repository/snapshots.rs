@@ -9,15 +9,15 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::Repository;
+use super::forget::Unreadable;
 use super::keys::one_of;
 use super::lease::{HeldLease, Leases};
 use super::needs::Needs;
 use super::write::{ChunkInput, RunWriter, WriteOptions};
 use crate::crypto::random;
 use crate::error::{Error, Result};
-use crate::format::{
-    Forgotten, Kind, ObjectId, ObjectName, Snapshot, SnapshotWriter, StreamKind, Tombstone,
-};
+use crate::format::{Kind, ObjectId, ObjectName, Snapshot, SnapshotWriter, StreamKind};
+use crate::sequence;
 use crate::storage::Listed;
 
 /// A snapshot and its id.
@@ -124,7 +124,7 @@ impl Repository {
         self.read_snapshot(one_of(&ids, prefix, "snapshot")?)
     }
 
-    fn list_snapshots(&self) -> Result<Vec<Listed>> {
+    pub(super) fn list_snapshots(&self) -> Result<Vec<Listed>> {
         let listed = self.storage.list(Kind::Snapshot)?;
         self.index.listed(&listed);
         Ok(listed)
@@ -171,7 +171,7 @@ impl Repository {
             return Ok(stored);
         }
         let again = self.publish_anew(stored.snapshot.clone());
-        self.withdraw(&stored)?;
+        self.forget(&[stored.id], Unreadable::Refuse)?;
         again
     }
 
@@ -215,28 +215,15 @@ impl Repository {
         Ok(ids.into_iter().collect())
     }
 
-    /// Takes back a snapshot whose run was taken for dead; its number stays used.
-    fn withdraw(&self, stored: &StoredSnapshot) -> Result<()> {
-        let name = ObjectName::new(Kind::Snapshot, stored.id);
-        let writer = &stored.snapshot.writer;
-        let tombstone = Tombstone {
-            snapshots: vec![Forgotten {
-                snapshot: stored.id,
-                hash: blake3::hash(&self.storage.get(name)?).to_string(),
-                writer: writer.id.clone(),
-                sequence: writer.sequence,
-            }],
-        };
-        self.put_record(Kind::Tombstone, &tombstone)?;
-        self.delete_if_there(name)
-    }
-
     fn publish(&self, mut snapshot: Snapshot, lease: &HeldLease) -> Result<StoredSnapshot> {
         // Two runs of one client must not take the same number.
         let _lock = crate::platform::lock_file(&self.cache.join("writer.lock"))
             .map_err(|error| Error::io("lock", self.cache.join("writer.lock").display(), error))?;
         let mut state = self.writer_state()?;
-        state.sequence += 1;
+        state.sequence = state.sequence.checked_add(1).ok_or_else(|| {
+            let reason = "a snapshot or tombstone claims this client's last possible number";
+            Error::Invalid(reason.to_owned())
+        })?;
         snapshot.writer = SnapshotWriter {
             id: state.id.clone(),
             sequence: state.sequence,
@@ -259,8 +246,8 @@ impl Repository {
         }
     }
 
-    /// Who this client is. The newest of its snapshots in storage counts if the file beside the index is older:
-    /// a crash may fall between publishing and remembering.
+    /// Who this client is. The newest of its snapshots in storage, or the newest that was forgotten, counts if the
+    /// file beside the index is older: a crash may fall between publishing and remembering.
     fn writer_state(&self) -> Result<WriterState> {
         let path = self.cache.join("writer.json");
         let mut state: WriterState = match std::fs::read(&path) {
@@ -278,8 +265,22 @@ impl Repository {
             if sequence > state.sequence {
                 state.sequence = sequence;
                 let name = ObjectName::new(Kind::Snapshot, id);
-                state.previous = blake3::hash(&self.storage.get(name)?).to_string();
+                // Forgotten just now: its tombstone tells.
+                state.previous = match self.storage.get(name) {
+                    Ok(bytes) => blake3::hash(&bytes).to_string(),
+                    Err(Error::Missing { .. }) => String::new(),
+                    Err(other) => return Err(other),
+                };
             }
+        }
+        // The newest may have been forgotten: its number is not given again, and the next one names it.
+        let forgotten = self.tombstones()?.entries();
+        if let Some((sequence, hash)) = sequence::newest_forgotten(&forgotten, &state.id)
+            && (sequence > state.sequence
+                || state.previous.is_empty() && sequence == state.sequence)
+        {
+            state.sequence = sequence;
+            hash.clone_into(&mut state.previous);
         }
         Ok(state)
     }
