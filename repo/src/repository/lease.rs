@@ -93,7 +93,7 @@ struct Sighting {
 }
 
 /// A lease that is renewed by a thread of its own until it is dropped.
-pub(crate) struct HeldLease {
+pub struct HeldLease {
     repository: Arc<Repository>,
     name: String,
     shared: Arc<Shared>,
@@ -178,7 +178,7 @@ impl Repository {
     }
 
     /// The same for work that only reads: storage may refuse it, and reading goes on.
-    pub(crate) fn reading_lease(self: &Arc<Self>, command: &str) -> Option<HeldLease> {
+    pub fn reading_lease(self: &Arc<Self>, command: &str) -> Option<HeldLease> {
         self.take_lease(command, Work::Reading).ok()
     }
 
@@ -316,7 +316,7 @@ impl Repository {
                 LeaseState::Revoked
             } else if platform::is_gone(&held.lease.process) {
                 LeaseState::Gone
-            } else if stood >= self.lease_times.dead_after.as_secs().max(1) {
+            } else if stood >= self.lease_times.dead_after.as_secs() {
                 LeaseState::Still
             } else {
                 LeaseState::Alive

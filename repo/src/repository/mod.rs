@@ -35,8 +35,8 @@ pub(crate) use history::History;
 pub use index_handle::IndexReport;
 pub use init::InitOptions;
 pub use keys::KeyInfo;
-pub(crate) use lease::{HeldLease, Leases};
-pub use lease::{LeaseInfo, LeaseState, LeaseTimes};
+pub(crate) use lease::Leases;
+pub use lease::{HeldLease, LeaseInfo, LeaseState, LeaseTimes};
 pub(crate) use needs::Needs;
 pub use read::ContentReader;
 #[cfg(feature = "internals")]
