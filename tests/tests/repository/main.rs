@@ -10,4 +10,5 @@ mod faults;
 mod fixture;
 mod index;
 mod pieces;
+mod prune;
 mod support;

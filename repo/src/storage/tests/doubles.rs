@@ -93,7 +93,10 @@ fn a_full_disk_takes_nothing_and_gives_everything() {
     assert_eq!(storage.get(a).unwrap(), b"a");
     storage.delete(a).unwrap();
     assert!(storage.put(a, b"a").is_err());
-    assert_eq!((storage.operations(), storage.changes()), (5, vec![0, 1, 3, 4]));
+    assert_eq!(
+        (storage.operations(), storage.changes()),
+        (5, vec![0, 1, 3, 4])
+    );
 }
 
 #[test]

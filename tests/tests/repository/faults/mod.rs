@@ -24,26 +24,40 @@ struct Trouble {
     fault: fn(u64) -> Fault,
     /// How many seeds make a difference.
     seeds: u64,
+    /// Mostly of interest where something changes.
+    of_changes: bool,
 }
 
-const fn trouble(name: &'static str, fault: fn(u64) -> Fault, seeds: u64) -> Trouble {
-    Trouble { name, fault, seeds }
+const fn of_change(name: &'static str, fault: fn(u64) -> Fault, seeds: u64) -> Trouble {
+    Trouble {
+        name,
+        fault,
+        seeds,
+        of_changes: true,
+    }
+}
+
+const fn of_lists(name: &'static str, fault: fn(u64) -> Fault) -> Trouble {
+    Trouble {
+        name,
+        fault,
+        seeds: 1,
+        of_changes: false,
+    }
 }
 
 const TROUBLES: [Trouble; 9] = [
-    trouble("cut", Fault::Cut, 6),
-    trouble("tearing cut", Fault::TearingCut, 3),
-    trouble("failure", Fault::Fail, 2),
-    trouble("full disk", Fault::FullFrom, 1),
-    trouble("no deletes", Fault::KeptFrom, 1),
-    trouble("lists lag", Fault::Lag, 1),
-    trouble("short lists of packs", |_| Fault::Short(Kind::Pack, 3), 1),
-    trouble(
-        "short lists of snapshots",
-        |_| Fault::Short(Kind::Snapshot, 2),
-        1,
-    ),
-    trouble("short lists of keys", |_| Fault::Short(Kind::Key, 2), 1),
+    of_change("cut", Fault::Cut, 6),
+    of_change("tearing cut", Fault::TearingCut, 3),
+    of_change("failure", Fault::Fail, 2),
+    of_change("full disk", Fault::FullFrom, 1),
+    of_change("no deletes", Fault::KeptFrom, 1),
+    of_lists("lists lag", Fault::Lag),
+    of_lists("short lists of packs", |_| Fault::Short(Kind::Pack, 3)),
+    of_lists("short lists of snapshots", |_| {
+        Fault::Short(Kind::Snapshot, 2)
+    }),
+    of_lists("short lists of keys", |_| Fault::Short(Kind::Key, 2)),
 ];
 
 /// What is left of the client's cache folder after the trouble.
@@ -120,9 +134,16 @@ impl Case<'_> {
         if succeeded {
             (self.verb.assert_done)(&client);
         }
-        (self.verb.run)(&client).expect("the next run must do the work");
+        match (self.verb.run)(&client) {
+            Ok(()) => (self.verb.assert_done)(&client),
+            // Some of what only a broken disk leaves stops a run; then it says why.
+            Err(error) => assert!(
+                torn.iter()
+                    .any(|name| error.to_string().contains(&name.to_string())),
+                "the next run does not do the work: {error}"
+            ),
+        }
         client.assert_whole(before, torn);
-        (self.verb.assert_done)(&client);
     }
 }
 
@@ -162,12 +183,12 @@ fn all_cases(verb: &Verb, operations: u64) -> Vec<Case<'_>> {
     cases
 }
 
-/// Each change with each trouble, and a few of all others.
+/// Each change with each trouble of changes, and a few of all others.
 fn few_cases<'a>(all: Vec<Case<'a>>, changes: &[u64]) -> Vec<Case<'a>> {
     let cases = all.into_iter().enumerate();
     let few = cases.filter(|(number, case)| {
-        let is_change = changes.contains(&case.operation);
-        number % 37 == 0 || is_change && case.seed == case.operation % case.trouble.seeds
+        let is_change = case.trouble.of_changes && changes.contains(&case.operation);
+        number % 53 == 0 || is_change && case.seed == case.operation % case.trouble.seeds
     });
     few.map(|(_, case)| case).collect()
 }
