@@ -254,7 +254,8 @@ mod tests {
 
     #[test]
     fn chains_stay_short() {
-        assert_eq!(ranks().into_iter().max(), Some(25));
-        assert!(25 < RANK_MAX);
+        let highest = ranks().into_iter().max();
+        assert_eq!(highest, Some(28));
+        assert!(highest < Some(RANK_MAX));
     }
 }
