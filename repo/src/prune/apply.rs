@@ -1,6 +1,6 @@
 //! A prune, step by step.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::plan::{Fate, Input, Plan, plan};
@@ -28,14 +28,14 @@ pub(super) fn prune(repository: &Arc<Repository>, options: &PruneOptions) -> Res
     let mut report = report(repository, &state, &plan, options);
     // First, since it makes room for what is written then.
     delete(repository, &state, &plan)?;
-    let (written, reranked) = rewrite(repository, &state, &plan, &mut report)?;
+    let written = rewrite(repository, &state, &plan)?;
     report.written_packs = written.packs.len() as u64;
     report.written_bytes = written.bytes;
     if lease.is_revoked()? {
         // Somebody took this run for dead, and may be pruning himself. New packs do no harm.
         return Err(Error::Overtaken);
     }
-    let baseless = baseless(&state.catalog, &plan, &reranked);
+    let baseless = baseless(&state.catalog, &plan);
     condemn(repository, &state, &plan, &baseless)?;
     add_witnesses(repository, &lease)?;
     // What rests on other condemned packs is condemned by now, so that what is rescued is sound.
@@ -163,9 +163,9 @@ fn report(
     report.waiting_bytes += report.dead_bytes + report.repacked_bytes;
     if options.dry_run {
         // About: what moves takes as much again.
-        let moved = plan.moves.iter().map(|step| step.frame);
+        let moved = plan.moves.iter();
         report.written_bytes = moved
-            .map(|at| u64::from(state.catalog.frames[at].sealed_bytes))
+            .map(|at| u64::from(state.catalog.frames[*at].sealed_bytes))
             .sum();
     }
     let at_work =
@@ -311,26 +311,13 @@ fn condemn(
 }
 
 /// Frames of packs that stay, and that cannot be decoded once all that is condemned is gone. None of them is needed.
-fn baseless(catalog: &Catalog, plan: &Plan, reranked: &HashMap<usize, u8>) -> Vec<CondemnedFrames> {
-    let fate = |at: usize| plan.fates[catalog.frames[at].pack as usize];
-    let rank = |at: usize| {
-        reranked
-            .get(&at)
-            .copied()
-            .unwrap_or(catalog.frames[at].rank)
-    };
+pub(super) fn baseless(catalog: &Catalog, plan: &Plan) -> Vec<CondemnedFrames> {
     let mut sound = vec![false; catalog.frames.len()];
     let mut by_pack: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-    let mut order = catalog.by_rank();
-    order.sort_by_key(|at| rank(*at));
-    for at in order {
+    for at in catalog.by_rank() {
         let frame = &catalog.frames[at];
-        let in_place = matches!(fate(at), Fate::Stay | Fate::Rescue);
-        let has_base = frame.base.is_none()
-            || reranked.contains_key(&at)
-            || catalog
-                .bases(at)
-                .any(|base| sound[base] && rank(base) < rank(at));
+        let in_place = matches!(plan.fates[frame.pack as usize], Fate::Stay | Fate::Rescue);
+        let has_base = frame.base.is_none() || catalog.bases(at).any(|base| sound[base]);
         // What is needed of a pack that goes is in a new one by now.
         sound[at] = (in_place || plan.kept[at]) && has_base;
         assert!(
