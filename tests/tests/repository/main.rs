@@ -9,6 +9,7 @@ mod deleted_packs;
 mod faults;
 mod fixture;
 mod index;
+mod model;
 mod pieces;
 mod prune;
 mod support;
