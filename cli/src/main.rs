@@ -10,6 +10,7 @@ mod context;
 mod describe;
 mod exit;
 mod input;
+mod keep;
 mod machine;
 mod messages;
 mod output;
