@@ -44,11 +44,11 @@ pub struct KeepArgs {
     keep_tags: Vec<String>,
     /// This snapshot; may be given several times
     #[arg(long = "keep-id", value_name = "ID", help_heading = HEADING)]
-    pub ids: Vec<String>,
+    pub keep_ids: Vec<String>,
 }
 
 impl KeepArgs {
-    /// The policy, if any of the options was given; `ids` are those of [`KeepArgs::ids`].
+    /// The policy, if any of the options was given; `ids` are those of [`KeepArgs::keep_ids`].
     pub fn policy(&self, ids: Vec<ObjectId>) -> Result<Option<Policy>> {
         let policy = Policy {
             last: self.keep_last,
@@ -73,7 +73,7 @@ impl KeepArgs {
 
     /// Whether any of the options was given.
     pub fn is_given(&self) -> bool {
-        !self.ids.is_empty() || !matches!(self.policy(Vec::new()), Ok(None))
+        !self.keep_ids.is_empty() || !matches!(self.policy(Vec::new()), Ok(None))
     }
 }
 

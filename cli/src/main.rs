@@ -9,6 +9,7 @@ mod config;
 mod context;
 mod describe;
 mod exit;
+mod fates;
 mod input;
 mod keep;
 mod machine;

@@ -1,22 +1,22 @@
 //! `nightfold forget`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use clap::Args;
 use jiff::Timestamp;
 use nightfold_repo::Repository;
 use nightfold_repo::format::ObjectId;
 use nightfold_repo::repository::{StoredSnapshot, Unreadable};
-use nightfold_repo::retention::{Candidate, Fate, Group, GroupBy, Policy, plan};
+use nightfold_repo::retention::{Candidate, GroupBy, Policy, plan};
 use serde_json::{Value, json};
 
 use crate::args::{Filter, JsonFlag};
 use crate::context::Context;
-use crate::describe::SnapshotJson;
 use crate::exit::{Error, Outcome, Result};
+use crate::fates::{self, Judged, Known};
 use crate::keep::{KeepArgs, Policies};
-use crate::output::{Align, Output, Table, count};
-use crate::{select, time};
+use crate::output::{Output, count};
+use crate::select;
 
 const AFTER_HELP: &str = "\
 Without --keep options and ids, the policies in nightfold.toml count: [keep], and [sources.NAME.keep] with keys like
@@ -47,12 +47,6 @@ pub struct ForgetArgs {
     prune: bool,
     #[command(flatten)]
     json: JsonFlag,
-}
-
-/// Groups that one policy judged.
-struct Judged<'p> {
-    policy: &'p Policy,
-    groups: Vec<Group>,
 }
 
 /// Removes snapshots.
@@ -112,16 +106,18 @@ fn by_policy(context: &Context, args: &ForgetArgs) -> Result<Outcome> {
         .filter(|(_, fate)| fate.is_removed())
         .map(|(id, _)| *id)
         .collect();
-    let known: BTreeMap<ObjectId, &StoredSnapshot> =
-        snapshots.iter().map(|stored| (stored.id, stored)).collect();
+    let known: Known<'_> = snapshots.iter().map(|stored| (stored.id, stored)).collect();
     let mut out = Output::open();
     if !args.json.json && !context.quiet {
-        print_groups(&mut out, &judged, &known)?;
-        // Seen before what it tells of is done.
-        out.flush()?;
+        // Seen before what it tells of is done; who pipes us into `head` wants it done all the same.
+        match fates::print(&mut out, &judged, &known).and_then(|()| out.flush()) {
+            Err(error) if !error.is_broken_pipe() => return Err(error),
+            _ => {}
+        }
     }
-    finish(context, args, &repository, out, &doomed, || {
-        groups_json(&judged, &known)
+    let doomed = (&doomed[..], Unreadable::Refuse);
+    finish(context, args, &repository, out, doomed, || {
+        fates::json(&judged, &known)
     })
 }
 
@@ -153,11 +149,12 @@ fn by_id(context: &Context, args: &ForgetArgs) -> Result<Outcome> {
             out.line(format_args!("remove {}", &id.to_string()[..8]))?;
         }
     }
-    finish(context, args, &repository, out, &doomed, || json!([]))
+    let doomed = (&doomed[..], Unreadable::Forget);
+    finish(context, args, &repository, out, doomed, || json!([]))
 }
 
 fn named_policy(repository: &Repository, keep: &KeepArgs) -> Result<Policy> {
-    let ids = keep.ids.iter().map(|text| {
+    let ids = keep.keep_ids.iter().map(|text| {
         let stored = repository.snapshot(&select::digits(text, ID_HINT)?)?;
         Ok(stored.id)
     });
@@ -198,13 +195,13 @@ fn finish(
     args: &ForgetArgs,
     repository: &Repository,
     mut out: Output,
-    doomed: &[ObjectId],
+    (doomed, unreadable): (&[ObjectId], Unreadable),
     groups: impl FnOnce() -> Value,
 ) -> Result<Outcome> {
     let number = if args.dry_run {
         doomed.len() as u64
     } else {
-        repository.forget(doomed, Unreadable::Forget)?
+        repository.forget(doomed, unreadable)?
     };
     if args.json.json {
         let ids: Vec<_> = doomed.iter().map(ToString::to_string).collect();
@@ -223,92 +220,4 @@ fn finish(
     }
     out.finish()?;
     Ok(Outcome::Done)
-}
-
-fn print_groups(
-    out: &mut Output,
-    judged: &[Judged<'_>],
-    known: &BTreeMap<ObjectId, &StoredSnapshot>,
-) -> Result<()> {
-    for Judged { policy, groups } in judged {
-        for group in groups {
-            print_group(out, policy, group, known)?;
-        }
-    }
-    Ok(())
-}
-
-fn print_group(
-    out: &mut Output,
-    policy: &Policy,
-    group: &Group,
-    known: &BTreeMap<ObjectId, &StoredSnapshot>,
-) -> Result<()> {
-    let removed = group.snapshots.iter().filter(|(_, fate)| fate.is_removed());
-    let removed = removed.count();
-    out.line(format_args!(
-        "{} ({policy}): keep {}, remove {removed}",
-        group.key,
-        group.snapshots.len() - removed,
-    ))?;
-    let mut table = Table::new(&[
-        ("ID", Align::Left),
-        ("TIME", Align::Left),
-        ("TAGS", Align::Left),
-        ("", Align::Left),
-        ("REASON", Align::Left),
-    ]);
-    for (id, fate) in &group.snapshots {
-        let Some(stored) = known.get(id) else {
-            continue;
-        };
-        let (what, why) = match fate {
-            Fate::Keep(_) => ("keep", reasons(fate).join(", ")),
-            Fate::Remove(_) => ("remove", reasons(fate).join(", ")),
-        };
-        table.row(vec![
-            stored.short_id(),
-            time::local(stored.snapshot.timestamp()),
-            stored.snapshot.tags.join(","),
-            what.to_owned(),
-            why,
-        ]);
-    }
-    out.table(&table)?;
-    out.line("")
-}
-
-fn reasons(fate: &Fate) -> Vec<String> {
-    match fate {
-        Fate::Keep(reasons) => reasons.iter().map(ToString::to_string).collect(),
-        Fate::Remove(reason) => vec![reason.to_string()],
-    }
-}
-
-fn groups_json(judged: &[Judged<'_>], known: &BTreeMap<ObjectId, &StoredSnapshot>) -> Value {
-    let snapshots = |group: &Group, removed: bool| {
-        let snapshots = group.snapshots.iter();
-        let those = snapshots.filter(|(_, fate)| fate.is_removed() == removed);
-        let told = those.filter_map(|(id, fate)| {
-            Some(json!({
-                "snapshot": SnapshotJson::from(*known.get(id)?),
-                "reasons": reasons(fate),
-            }))
-        });
-        told.collect::<Vec<_>>()
-    };
-    let groups = judged.iter().flat_map(|judged| {
-        let told = judged.groups.iter().map(|group| {
-            json!({
-                "host": group.key.host,
-                "source": group.key.source,
-                "tags": group.key.tags,
-                "policy": judged.policy.to_string(),
-                "keep": snapshots(group, false),
-                "remove": snapshots(group, true),
-            })
-        });
-        told.collect::<Vec<_>>()
-    });
-    groups.collect()
 }

@@ -2,12 +2,12 @@
 
 use std::cell::Cell;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use nightfold_repo::Error;
 use nightfold_repo::format::{Kind, ObjectId, ObjectName};
 use nightfold_repo::repository::{StoredSnapshot, Unreadable};
-use nightfold_repo::storage::{Fault, FaultStorage, MemoryStorage, Storage};
+use nightfold_repo::storage::{Fault, FaultStorage, Listed, MemoryStorage, Storage};
+use nightfold_repo::{Error, Repository, Result};
 
 use super::support::{
     Files, assert_clean, assert_restores, back_up, check, copy_folder, fresh, noise, objects, open,
@@ -44,7 +44,7 @@ impl Before {
         self.nights[night - 1].id
     }
 
-    fn forget(&self, nights: &[usize]) -> nightfold_repo::Result<u64> {
+    fn forget(&self, nights: &[usize]) -> Result<u64> {
         let ids: Vec<_> = nights.iter().map(|night| self.id(*night)).collect();
         let repository = open(self.storage.clone(), self.cache.path()).unwrap();
         repository.forget(&ids, Unreadable::Refuse)
@@ -174,7 +174,7 @@ fn what_cannot_be_read_is_forgotten_only_on_demand() {
 /// Every operation of `run` is the one at which it ends; then `after` looks at what is left.
 fn every_operation(
     before: &Before,
-    run: &dyn Fn(&nightfold_repo::Repository) -> nightfold_repo::Result<()>,
+    run: &dyn Fn(&Repository) -> Result<()>,
     after: &dyn Fn(&MemoryStorage, &Path, bool),
 ) {
     for fault in [Fault::CutBefore, Fault::CutAfter, Fault::FullFrom] {
@@ -202,9 +202,7 @@ fn every_operation(
 fn a_forget_cut_at_any_operation_is_finished_by_the_next() {
     let before = before(5);
     let doomed = [before.id(1), before.id(3), before.id(5)];
-    let forget = |repository: &nightfold_repo::Repository| {
-        repository.forget(&doomed, Unreadable::Refuse).map(drop)
-    };
+    let forget = |repository: &Repository| repository.forget(&doomed, Unreadable::Refuse).map(drop);
     let (untouched, half) = (Cell::new(0), Cell::new(0));
     every_operation(&before, &forget, &|storage, cache, succeeded| {
         let repository = open(storage.clone(), cache).unwrap();
@@ -254,7 +252,7 @@ fn merging_tombstones_cut_at_any_operation_loses_none() {
         before.forget(&[night]).unwrap();
     }
     assert_eq!(tombstones(&before.storage), 17);
-    let merge = nightfold_repo::Repository::merge_tombstones;
+    let merge = Repository::merge_tombstones;
     every_operation(&before, &merge, &|storage, cache, succeeded| {
         let repository = open(storage.clone(), cache).unwrap();
         assert_eq!(check(&repository).problems, []);
@@ -278,4 +276,75 @@ fn before_with_tombstones(count: usize) -> Before {
         before.forget(&[night]).unwrap();
     }
     before
+}
+
+/// Somebody merges the tombstones while they are listed for the first time.
+struct MergedMeanwhile {
+    inner: MemoryStorage,
+    merge: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+    /// The listing shows the old ones that are gone when it ends; else neither these nor the merged one.
+    shows_old: bool,
+}
+
+impl Storage for MergedMeanwhile {
+    fn location(&self) -> String {
+        self.inner.location()
+    }
+
+    fn is_vacant(&self) -> Result<bool> {
+        self.inner.is_vacant()
+    }
+
+    fn put(&self, name: ObjectName, bytes: &[u8]) -> Result<()> {
+        self.inner.put(name, bytes)
+    }
+
+    fn get(&self, name: ObjectName) -> Result<Vec<u8>> {
+        self.inner.get(name)
+    }
+
+    fn get_range(&self, name: ObjectName, offset: u64, count: usize) -> Result<Vec<u8>> {
+        self.inner.get_range(name, offset, count)
+    }
+
+    fn list(&self, kind: Kind) -> Result<Vec<Listed>> {
+        let mut listed = self.inner.list(kind)?;
+        if kind == Kind::Tombstone
+            && let Some(merge) = self.merge.lock().unwrap().take()
+        {
+            merge();
+            if !self.shows_old {
+                listed.clear();
+            }
+        }
+        Ok(listed)
+    }
+
+    fn delete(&self, name: ObjectName) -> Result<()> {
+        self.inner.delete(name)
+    }
+
+    fn strays(&self, kind: Kind) -> Result<Vec<String>> {
+        self.inner.strays(kind)
+    }
+}
+
+#[test]
+fn tombstones_merged_while_they_are_listed_are_not_missed() {
+    for shows_old in [true, false] {
+        let before = before_with_tombstones(17);
+        let (other, folder) = (before.storage.clone(), tempfile::tempdir().unwrap());
+        let merge = move || {
+            let repository = open(other, folder.path()).unwrap();
+            repository.merge_tombstones().unwrap();
+        };
+        let storage = MergedMeanwhile {
+            inner: before.storage.clone(),
+            merge: Mutex::new(Some(Box::new(merge))),
+            shows_old,
+        };
+        let repository = open(storage, before.cache.path()).unwrap();
+        assert_eq!(check(&repository).problems, []);
+        assert_eq!(tombstones(&before.storage), 1);
+    }
 }
