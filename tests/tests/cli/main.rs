@@ -13,6 +13,7 @@ mod browse;
 mod choose;
 mod configuration;
 mod demo;
+mod forget;
 mod help;
 mod init;
 mod keys;
