@@ -83,6 +83,11 @@ impl<'r> Reader<'r> {
             .settle(|at| damaged[at].load(Ordering::Relaxed));
     }
 
+    /// Counts a frame as damaged without reading it.
+    pub(super) fn presume_damaged(&self, at: usize) {
+        self.remember(at, || "is known to be damaged".to_owned());
+    }
+
     pub(super) fn is_damaged(&self, at: usize) -> bool {
         self.damaged[at].load(Ordering::Relaxed)
     }
@@ -201,19 +206,21 @@ impl<'r> Reader<'r> {
     }
 
     fn mark<T>(&self, at: usize, result: Result<T>) -> Result<T> {
-        if let Err(error) = &result
-            && !self.damaged[at].swap(true, Ordering::Relaxed)
-        {
+        if let Err(error) = &result {
             let pack = self.catalog.packs[self.catalog.frames[at].pack as usize].name;
+            self.remember(at, || super::objects::reason(error, &pack.to_string()));
+        }
+        result
+    }
+
+    fn remember(&self, frame: usize, reason: impl FnOnce() -> String) {
+        if !self.damaged[frame].swap(true, Ordering::Relaxed) {
+            let reason = reason();
             self.failures
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
-                .push(Failure {
-                    frame: at,
-                    reason: super::objects::reason(error, &pack.to_string()),
-                });
+                .push(Failure { frame, reason });
         }
-        result
     }
 
     fn corrupt(&self, frame: &CatalogFrame, reason: &str) -> Error {
