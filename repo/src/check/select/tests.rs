@@ -98,35 +98,33 @@ fn what_makes_no_sense_is_refused_with_the_reason() {
     }
 }
 
-/// How many packs are begun of `left`, where each takes so many seconds.
-fn read_at(budget: u64, each: f64, mut left: usize) -> (usize, f64) {
-    let mut pace = Pace::new(ReadData::For(Duration::from_secs(budget)));
-    let (mut begun, mut now) = (0, 0.0);
+/// How many packs are begun of `left` in a minute, where each takes so many microseconds; and how long that took.
+fn read_in_a_minute(each: u64, mut left: usize) -> (usize, u64) {
+    let mut pace = Pace::new(ReadData::For(Duration::from_secs(60)));
+    let (mut begun, mut now) = (0, 0);
     loop {
-        let count = pace.next(Duration::from_secs_f64(now), left);
+        let count = pace.next(Duration::from_micros(now), left);
         assert!(count <= STEP_PACKS_MAX);
         if count == 0 {
             return (begun, now);
         }
         begun += count;
         left -= count;
-        now += each * count as f64;
+        now += each * count as u64;
     }
 }
 
 #[test]
 fn no_pack_is_begun_after_the_budget_is_used_up() {
-    for each in [0.001, 0.01, 0.3, 1.0, 7.0] {
-        let (begun, took) = read_at(60, each, usize::MAX);
-        assert!(
-            took >= 60.0 && took <= 60.0 + 60.0 / STEPS_OF_BUDGET,
-            "{each}: {took}"
-        );
-        assert!(begun as f64 * each >= 60.0, "{each}: {begun}");
+    let minute = 60_000_000;
+    for each in [1000, 10_000, 300_000, 1_000_000, 7_000_000] {
+        let (begun, took) = read_in_a_minute(each, usize::MAX);
+        assert_eq!(begun as u64, minute / each + u64::from(minute % each > 0));
+        assert!((minute..minute + each).contains(&took), "{each}: {took}");
     }
-    assert_eq!(read_at(60, 100.0, 10).0, 1, "one pack is always read");
-    assert_eq!(read_at(60, 0.0, 1000).0, 1000, "nothing is left");
-    assert_eq!(read_at(60, 1.0, 0).0, 0);
+    assert_eq!(read_in_a_minute(2 * minute, 10).0, 1, "one is always read");
+    assert_eq!(read_in_a_minute(0, 1000).0, 1000, "all that there are");
+    assert_eq!(read_in_a_minute(1, 0).0, 0);
 }
 
 #[test]

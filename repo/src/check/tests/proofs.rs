@@ -97,6 +97,7 @@ fn a_whole_read_proves_all_snapshots_and_leaves_one_record() {
         first,
         second,
         packs,
+        ..
     } = nights();
     clean_at(&forge, 100, ReadData::None);
     assert_eq!(forge.proof_records(), []);
@@ -228,6 +229,7 @@ fn damage_takes_the_proofs_of_the_pack_and_of_what_rests_on_it() {
         first,
         second,
         packs,
+        ..
     } = nights();
     clean_at(&forge, 10, ReadData::All);
     forge.flip(packs[0], 100);
