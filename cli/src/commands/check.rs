@@ -88,6 +88,10 @@ pub fn run(context: &Context, args: &CheckArgs) -> exit::Result<Outcome> {
     let options = CheckOptions {
         read_data: args.packs(),
     };
+    // What is about to be read is not deleted meanwhile, if the storage can be written.
+    let _lease = (options.read_data != ReadData::None)
+        .then(|| repository.reading_lease("check"))
+        .flatten();
     let report = repository.check(&options, &|done, total| {
         meter.0.fetch_max(done, Ordering::Relaxed);
         meter.1.store(total, Ordering::Relaxed);

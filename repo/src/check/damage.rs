@@ -6,7 +6,7 @@ use nightfold_chunker::ChunkId;
 
 use super::few::{Few, counted};
 use super::reader::{Failure, Reader};
-use super::records::Condemned;
+use super::records::Judged;
 use super::{CheckReport, Problem};
 use crate::format::escape_path;
 
@@ -81,21 +81,20 @@ impl Damage {
     }
 
     /// A problem for every damaged frame, but for those that are known and harm nothing.
-    pub(super) fn report(
-        &self,
-        reader: &Reader<'_>,
-        condemned: &Condemned,
-        report: &mut CheckReport,
-    ) {
+    pub(super) fn report(&self, reader: &Reader<'_>, judged: &Judged, report: &mut CheckReport) {
         let mut by_pack: BTreeMap<u32, Vec<Failure>> = BTreeMap::new();
         let mut harmless = 0;
         for failure in reader.failures() {
-            let frame = &reader.catalog().frames[failure.frame];
-            if condemned.knows_damage(reader.catalog(), frame) && self.is_harmless(reader, &failure)
-            {
+            let pack = reader.catalog().frames[failure.frame].pack;
+            if !self.is_harmless(reader, &failure) {
+                by_pack.entry(pack).or_default().push(failure);
+            } else if judged.knows_damage(reader.catalog(), failure.frame) {
                 harmless += 1;
-            } else {
-                by_pack.entry(frame.pack).or_default().push(failure);
+            } else if !(failure.is_missing
+                && judged.leaves(reader.catalog().packs[pack as usize].name.id))
+            {
+                // Not of a condemned pack that was deleted while this went on.
+                by_pack.entry(pack).or_default().push(failure);
             }
         }
         if harmless > 0 {

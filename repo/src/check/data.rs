@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::Meter;
 use super::reader::Reader;
-use super::records::Condemned;
+use super::records::Judged;
 use super::select::Pace;
 use crate::catalog::Catalog;
 
@@ -19,7 +19,7 @@ pub(super) fn verify(
     order: &[usize],
     mut pace: Pace,
     elapsed: &dyn Fn() -> Duration,
-    condemned: &Condemned,
+    judged: &Judged,
     meter: &Meter<'_>,
 ) -> (Vec<usize>, usize) {
     let catalog = reader.catalog();
@@ -44,7 +44,7 @@ pub(super) fn verify(
     }
     pass.skip(order[begun..].iter().copied());
     let seen = pass.seen;
-    let known = condemned.damaged(catalog);
+    let known = judged.damaged(catalog);
     known
         .filter(|at| !seen[*at].load(Ordering::Relaxed))
         .for_each(|at| reader.presume_damaged(at));

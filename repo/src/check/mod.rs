@@ -8,7 +8,7 @@
 //! | file | duty |
 //! |---|---|
 //! | `objects` | config, key slots, snapshots, writers, strangers |
-//! | `records` | leases, verdicts, tombstones |
+//! | `records` | leases, verdicts |
 //! | `select` | which packs are read whole |
 //! | `reader` | chunks by way of the catalog |
 //! | `data` | every frame of these, from whole ones down the deltas |
@@ -43,13 +43,13 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::catalog::Catalog;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::{Kind, ObjectId, ObjectName};
 use crate::repository::Repository;
 use keep::Known;
 use proof::Findings;
 use reader::Reader;
-use records::Condemned;
+use records::Judged;
 use select::{Candidate, Pace};
 use since::{PackState, Since};
 
@@ -172,7 +172,7 @@ impl Repository {
         // Snapshots are listed before packs: of a backup that ends meanwhile, the packs are in the later listing.
         let snapshots = self.check_snapshots(&mut report)?;
         self.check_config_and_keys(&mut report)?;
-        let condemned = records::check(self, &mut report)?;
+        let judged = records::check(self, &mut report)?;
         let known = Known::read(self, &mut report);
         let packs = self.storage().list(Kind::Pack)?;
         report.packs = packs.len() as u64;
@@ -183,16 +183,17 @@ impl Repository {
             done: AtomicU64::new(0),
             total: pack_bytes + snapshots.iter().map(reach::list_bytes).sum::<u64>(),
         };
-        let (mut catalog, unreadable) = self.check_directories(&packs, &meter, &mut report);
+        let (mut catalog, unreadable) =
+            self.check_directories(&packs, &judged, &meter, &mut report);
         report.chunks = catalog.chunks();
 
         let order = options.read_data.choose(&candidates(&catalog, &known));
         let pace = Pace::new(options.read_data);
         let mut reader = Reader::new(self, &mut catalog);
         let elapsed = clock.elapsed;
-        let (sound, read) = data::verify(&mut reader, &order, pace, elapsed, &condemned, &meter);
+        let (sound, read) = data::verify(&mut reader, &order, pace, elapsed, &judged, &meter);
         report.packs_read = read as u64;
-        let states = states(&reader, &sound, &known, &condemned, clock.now);
+        let states = states(&reader, &sound, &known, &judged, clock.now);
         let since = (read > 0).then(|| Since::of(reader.catalog(), &states));
         let mut damage = damage::Damage::trace(&reader);
         let proven = reach::check(
@@ -203,7 +204,7 @@ impl Repository {
             &meter,
             &mut report,
         );
-        damage.report(&reader, &condemned, &mut report);
+        damage.report(&reader, &judged, &mut report);
         report.bytes_read += reader.bytes_read();
         let mut findings = findings(&reader, &states, &sound, &unreadable, clock.now);
         if let Some(since) = since.filter(|_| !findings.late_damage) {
@@ -226,6 +227,7 @@ impl Repository {
     fn check_directories(
         &self,
         packs: &[crate::storage::Listed],
+        judged: &Judged,
         meter: &Meter<'_>,
         report: &mut CheckReport,
     ) -> (Catalog, Vec<ObjectName>) {
@@ -234,6 +236,14 @@ impl Repository {
             // Whether others are done with this is known once it is known which are read whole.
             meter.add(if is_readable { 0 } else { pack_bytes });
         });
+        // A condemned pack may be deleted while this goes on. Whether a snapshot needs it shows by itself.
+        let deleted = |name: &ObjectName, error: &Error| {
+            matches!(error, Error::Missing { .. }) && judged.leaves(name.id)
+        };
+        let errors = errors.into_iter();
+        let errors: Vec<_> = errors
+            .filter(|(name, error)| !deleted(name, error))
+            .collect();
         let problems = errors.iter().map(|(name, error)| {
             let what = objects::reason(error, &name.to_string());
             Problem::new(name, what)
@@ -257,12 +267,12 @@ fn states(
     reader: &Reader<'_>,
     sound: &[usize],
     known: &Known,
-    condemned: &Condemned,
+    judged: &Judged,
     now: Timestamp,
 ) -> Vec<PackState> {
     let packs = reader.catalog().packs.iter().map(|pack| PackState {
         proven: known.proofs.of_pack(pack.name.id),
-        leaves: condemned.has_pack(pack.name.id),
+        leaves: judged.leaves(pack.name.id),
     });
     let mut states: Vec<PackState> = packs.collect();
     for failure in reader.failures() {

@@ -473,6 +473,38 @@ fn known_damage_is_a_problem_only_while_a_snapshot_needs_it() {
 }
 
 #[test]
+fn a_condemned_pack_that_is_deleted_meanwhile_is_no_damage() {
+    let forge = Forge::new();
+    let (chunk, other) = (noise(1, 500), noise(2, 500));
+    let old = forge.pack(Data, &[forge.whole(&chunk), forge.whole(&other)]);
+    let verdict = CondemnedRecord::Verdict(Verdict {
+        packs: vec![old.id],
+        ..Verdict::default()
+    });
+    let deleted = |read_data| {
+        // Still listed, as if it went right after that.
+        let storage = Listing(forge.storage.fork(), old);
+        storage.0.delete(old).unwrap();
+        let client = Client::open(storage);
+        check_at(&client.repository, 5, read_data).problems
+    };
+    assert_eq!(deleted(ReadData::All).len(), 1, "nobody condemned it");
+    forge
+        .repository
+        .put_record(Kind::Condemned, &verdict)
+        .unwrap();
+    forge.pack(Data, &[forge.whole(&chunk)]);
+    forge.snapshot_of(&[("/a", forge.content(&[&chunk]))]);
+    assert_eq!(deleted(ReadData::All), []);
+    forge.snapshot_of(&[("/b", forge.content(&[&other]))]);
+    let problems = deleted(ReadData::None);
+    assert!(
+        problems.iter().any(|problem| problem.what.contains("/b")),
+        "{problems:?}"
+    );
+}
+
+#[test]
 fn a_repository_that_cannot_be_written_is_checked_and_read() {
     let Nights { forge, first, .. } = nights();
     clean_at(&forge, 10, ReadData::Percent(0.1));
@@ -508,11 +540,8 @@ struct Client {
 impl Client {
     fn open(storage: impl Storage + 'static) -> Self {
         let cache = tempfile::tempdir().unwrap();
-        let options = OpenOptions {
-            cache: cache.path().to_owned(),
-            password: Some(Password::new(b"nightfold".to_vec())),
-            notice: Arc::new(|_| ()),
-        };
+        let password = Some(Password::new(b"nightfold".to_vec()));
+        let options = OpenOptions::new(cache.path().to_owned(), password, Arc::new(|_| ()));
         Self {
             repository: Repository::open(Arc::new(storage), options).unwrap(),
             _cache: cache,
@@ -537,6 +566,9 @@ struct Meanwhile {
     before_put: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
+/// Lists a pack that is gone.
+struct Listing(MemoryStorage, ObjectName);
+
 /// Hands on what only reads.
 macro_rules! reads {
     ($($inner:tt)*) => {
@@ -552,9 +584,6 @@ macro_rules! reads {
         fn get_range(&self, name: ObjectName, offset: u64, count: usize) -> Result<Vec<u8>> {
             self.$($inner)*.get_range(name, offset, count)
         }
-        fn list(&self, kind: Kind) -> Result<Vec<Listed>> {
-            self.$($inner)*.list(kind)
-        }
         fn strays(&self, kind: Kind) -> Result<Vec<String>> {
             self.$($inner)*.strays(kind)
         }
@@ -563,6 +592,10 @@ macro_rules! reads {
 
 impl Storage for ReadOnly {
     reads!(0);
+
+    fn list(&self, kind: Kind) -> Result<Vec<Listed>> {
+        self.0.list(kind)
+    }
 
     fn put(&self, _: ObjectName, _: &[u8]) -> Result<()> {
         Err(refused())
@@ -576,6 +609,10 @@ impl Storage for ReadOnly {
 impl Storage for Meanwhile {
     reads!(inner);
 
+    fn list(&self, kind: Kind) -> Result<Vec<Listed>> {
+        self.inner.list(kind)
+    }
+
     fn put(&self, name: ObjectName, bytes: &[u8]) -> Result<()> {
         let act = self.before_put.lock().unwrap().take();
         if let Some(act) = act {
@@ -586,5 +623,26 @@ impl Storage for Meanwhile {
 
     fn delete(&self, name: ObjectName) -> Result<()> {
         self.inner.delete(name)
+    }
+}
+
+impl Storage for Listing {
+    reads!(0);
+
+    fn list(&self, kind: Kind) -> Result<Vec<Listed>> {
+        let mut listed = self.0.list(kind)?;
+        if kind == self.1.kind {
+            let (id, bytes) = (self.1.id, 1000);
+            listed.push(Listed { id, bytes });
+        }
+        Ok(listed)
+    }
+
+    fn put(&self, name: ObjectName, bytes: &[u8]) -> Result<()> {
+        self.0.put(name, bytes)
+    }
+
+    fn delete(&self, name: ObjectName) -> Result<()> {
+        self.0.delete(name)
     }
 }
