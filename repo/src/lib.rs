@@ -13,7 +13,10 @@ pub mod internals;
 pub mod limits;
 mod pack;
 mod platform;
+pub mod prune;
 pub mod repository;
+pub mod retention;
+mod sequence;
 pub mod stats;
 pub mod storage;
 

@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use nightfold_chunker::{ChunkId, Sample, Sketch};
 
-use super::read;
 use super::unpublished::Ancestor;
 use super::write::RunWriter;
 use crate::codec;
@@ -118,7 +117,8 @@ impl RunWriter {
         {
             return Ok(Some(base.ancestor));
         }
-        let rows = self.repository().with_index(|index| index.frames(id))?;
+        let repository = self.repository();
+        let rows = repository.with_index(|index| repository.reusable_frames(index, id))?;
         Ok(rows.first().map(|row| Ancestor {
             id,
             version: row.version,
@@ -143,7 +143,11 @@ impl RunWriter {
             let row = match in_run {
                 Some(ancestor) => Some(ancestor),
                 None => self.repository().with_index(|index| {
-                    let row = read::bases(&index.session()?, base, rank)?.first().copied();
+                    let session = index.session()?;
+                    let bases = self
+                        .repository()
+                        .reusable_bases(index, &session, base, rank)?;
+                    let row = bases.first().copied();
                     Ok(row.map(|row| Ancestor {
                         id: row.id,
                         version: row.version,
