@@ -80,6 +80,7 @@ fn open(folder: &Path) -> Result<Arc<Repository>> {
     let options = OpenOptions {
         cache: folder.join("cache"),
         password: Some(password()),
+        parity: None,
         notice: Arc::new(|text| eprintln!("{text}")),
     };
     let storage = Arc::new(LocalStorage::new(folder.join("repository")));

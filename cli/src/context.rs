@@ -98,6 +98,7 @@ impl Context {
         Ok(OpenOptions {
             cache: cache_folder()?,
             password,
+            parity: None,
             notice: Arc::new(move |text| messages.warning(text)),
         })
     }

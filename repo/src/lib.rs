@@ -12,6 +12,7 @@ mod index;
 pub mod internals;
 pub mod limits;
 mod pack;
+mod parity;
 mod platform;
 pub mod repository;
 pub mod stats;

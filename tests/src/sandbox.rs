@@ -141,6 +141,7 @@ impl Sandbox {
         let options = OpenOptions {
             cache: self.path("cache/nightfold"),
             password: self.password.then(password),
+            parity: None,
             notice: Arc::new(|text| panic!("{text}")),
         };
         Repository::open(storage, options).expect("the repository")

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{Error, Result};
-use crate::limits::{PACK_BYTES_MAX, PLAIN_OBJECT_BYTES_MAX};
+use crate::limits::{PACK_BYTES_MAX, PARITY_SIDECAR_BYTES_MAX, PLAIN_OBJECT_BYTES_MAX};
 
 /// The repository format that this program writes and reads.
 pub const FORMAT_VERSION: u8 = 1;
@@ -60,6 +60,7 @@ impl Kind {
     pub fn bytes_max(self) -> u64 {
         match self {
             Self::Config | Self::Key => PLAIN_OBJECT_BYTES_MAX,
+            Self::Parity => PARITY_SIDECAR_BYTES_MAX,
             _ => PACK_BYTES_MAX,
         }
     }

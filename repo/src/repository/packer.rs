@@ -123,7 +123,7 @@ impl Publisher {
             .stored_bytes
             .fetch_add(bytes.len() as u64, Ordering::Relaxed);
         if !self.dry_run {
-            self.repository.storage().put(name, &bytes)?;
+            self.repository.put_pack(name, &bytes, &directory)?;
             let indexed = IndexedPack {
                 id: name.id,
                 epoch,

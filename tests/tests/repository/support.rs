@@ -69,6 +69,7 @@ pub fn open_shared(storage: Arc<dyn Storage>, cache: &Path) -> Result<(Arc<Repos
     let options = OpenOptions {
         cache: cache.to_owned(),
         password: Some(password()),
+        parity: None,
         notice: Arc::new(move |text| told.lock().unwrap().push(text.to_owned())),
     };
     let repository = Repository::open(storage, options)?;

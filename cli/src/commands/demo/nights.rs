@@ -61,6 +61,7 @@ impl<'d> Demo<'d> {
         let options = OpenOptions {
             cache: folder.join("cache"),
             password: Some(password),
+            parity: None,
             notice: Arc::new(move |text| told.warning(text)),
         };
         let live = Live::create(&folder.join("live.sqlite"))

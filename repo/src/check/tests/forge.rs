@@ -58,6 +58,7 @@ impl Forge {
         let options = OpenOptions {
             cache: cache.path().to_owned(),
             password: Some(password()),
+            parity: None,
             notice: Arc::new(|_| ()),
         };
         let repository = Repository::open(Arc::new(storage.clone()), options).unwrap();

@@ -101,6 +101,7 @@ fn strangers_in_local_folders_are_noted() {
     let options = OpenOptions {
         cache: folder.path().join("cache"),
         password: Some(Password::new(b"nightfold".to_vec())),
+        parity: None,
         notice: std::sync::Arc::new(|_| ()),
     };
     let storage = std::sync::Arc::new(LocalStorage::new(&root));

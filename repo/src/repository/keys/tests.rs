@@ -38,6 +38,7 @@ fn open(
     let options = OpenOptions {
         cache: std::env::temp_dir(),
         password,
+        parity: None,
         notice: Arc::new(move |text| told.lock().unwrap().push(text.to_owned())),
     };
     let opened = Repository::open(Arc::new(storage.clone()), options);
