@@ -22,6 +22,8 @@ pub struct Config {
     pub password_file: Option<PathBuf>,
     /// A shell command that prints the password.
     pub password_command: Option<String>,
+    /// Parity of new packs in percent, instead of what `init` said.
+    pub parity: Option<u8>,
     /// What `nightfold backup NAME` backs up.
     #[serde(default)]
     pub sources: BTreeMap<String, SourceConfig>,

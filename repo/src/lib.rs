@@ -14,6 +14,7 @@ pub mod limits;
 mod pack;
 mod parity;
 mod platform;
+pub mod repair;
 pub mod repository;
 pub mod stats;
 pub mod storage;

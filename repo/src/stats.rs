@@ -20,6 +20,8 @@ pub struct StoredBytes {
     pub keys: u64,
     /// The config.
     pub config: u64,
+    /// Parity of packs, and copies of the others.
+    pub parity: u64,
     /// All of these.
     pub total: u64,
 }
@@ -110,10 +112,14 @@ impl Stats {
             snapshots: bytes_of(Kind::Snapshot)?.1,
             keys: bytes_of(Kind::Key)?.1,
             config: bytes_of(Kind::Config)?.1,
+            parity: bytes_of(Kind::Parity)?.1,
             total: 0,
         };
-        self.stored.total =
-            pack_bytes + self.stored.snapshots + self.stored.keys + self.stored.config;
+        self.stored.total = pack_bytes
+            + self.stored.snapshots
+            + self.stored.keys
+            + self.stored.config
+            + self.stored.parity;
         Ok(())
     }
 

@@ -11,6 +11,7 @@ pub mod index;
 pub mod init;
 pub mod key;
 pub mod ls;
+pub mod repair;
 pub mod restore;
 pub mod snapshots;
 pub mod stats;
@@ -32,6 +33,7 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         Command::Restore(args) => restore::run(&context, &args),
         Command::Cat(args) => cat::run(&context, &args),
         Command::Check(args) => check::run(&context, &args),
+        Command::Repair(args) => repair::run(&context, &args),
         Command::Stats(args) => stats::run(&context, &args),
         Command::Key(command) => key::run(&context, &command),
         Command::Index(command) => index::run(&context, &command),

@@ -7,6 +7,8 @@
 //!
 //! | file | duty |
 //! |---|---|
+//! | `parity` | sidecars, and what they can undo |
+//! | `trace` | what is lost with given packs |
 //! | `objects` | config, key slots, snapshots, writers, strangers |
 //! | `reader` | chunks by way of the catalog |
 //! | `data` | every frame, from whole ones down the deltas |
@@ -21,8 +23,10 @@ mod data;
 mod few;
 mod lost;
 mod objects;
+mod parity;
 mod reach;
 mod reader;
+mod trace;
 mod unused;
 
 use std::fmt;
@@ -53,7 +57,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    fn new(object: impl fmt::Display, what: impl Into<String>) -> Self {
+    pub(crate) fn new(object: impl fmt::Display, what: impl Into<String>) -> Self {
         Self {
             object: object.to_string(),
             what: what.into(),
@@ -133,6 +137,7 @@ impl Repository {
         catalog.settle(|_| false);
         compare::check(self, &catalog, &mut report);
         self.note_strangers(&mut report)?;
+        self.check_parity(options.read_data, &mut report)?;
         Ok(report)
     }
 

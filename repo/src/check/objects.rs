@@ -68,11 +68,11 @@ impl Repository {
     pub(super) fn check_snapshots(&self, report: &mut CheckReport) -> Result<Vec<StoredSnapshot>> {
         let listed = self.storage().list(Kind::Snapshot)?;
         report.snapshots = listed.len() as u64;
-        let read: Vec<(ObjectName, Result<Sealed>)> = listed
+        let read: Vec<_> = listed
             .par_iter()
             .map(|listed| {
                 let name = ObjectName::new(Kind::Snapshot, listed.id);
-                let sealed = self.storage().get(name).and_then(|bytes| {
+                let sealed = self.read_or_copy(name, |bytes| {
                     Ok(Sealed {
                         hash: blake3::hash(&bytes).to_string(),
                         bytes: bytes.len() as u64,
@@ -84,11 +84,17 @@ impl Repository {
             .collect();
         let mut readable = Vec::new();
         for (name, sealed) in read {
-            match sealed {
-                Ok(sealed) => readable.push(sealed),
-                Err(error) => report
-                    .problems
-                    .push(Problem::new(name, reason(&error, &name.to_string()))),
+            // What a damaged snapshot needs is known from its copy.
+            let error = match sealed {
+                Ok((sealed, damage)) => {
+                    readable.push(sealed);
+                    damage
+                }
+                Err(error) => Some(error),
+            };
+            if let Some(error) = error {
+                let problem = Problem::new(name, reason(&error, &name.to_string()));
+                report.problems.push(problem);
             }
         }
         report.bytes_read += readable.iter().map(|sealed| sealed.bytes).sum::<u64>();
@@ -152,7 +158,7 @@ impl Repository {
                     .notes
                     .push(format!("not part of a repository: {strange}"));
             }
-            if kind as u8 > Kind::Snapshot as u8 {
+            if kind as u8 > Kind::Parity as u8 {
                 let objects = self.storage().list(kind)?.len() as u64;
                 if objects > 0 {
                     report.notes.push(format!(

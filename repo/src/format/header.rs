@@ -164,6 +164,20 @@ impl ObjectName {
     }
 }
 
+impl ObjectName {
+    /// The object that is called so; the inverse of [`Self::path`].
+    pub fn from_path(path: &str) -> Option<Self> {
+        if path == Self::CONFIG.path() {
+            return Some(Self::CONFIG);
+        }
+        let (folder, _) = path.split_once('/')?;
+        let kind = Kind::ALL.into_iter().find(|kind| kind.folder() == folder)?;
+        let id = path.rsplit('/').next()?.parse().ok()?;
+        let name = Self::new(kind, id);
+        (name.path() == path).then_some(name)
+    }
+}
+
 impl fmt::Display for ObjectName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.path())

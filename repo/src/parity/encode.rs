@@ -54,7 +54,11 @@ pub(crate) fn encode(object: ObjectName, bytes: &[u8], strength: Strength) -> Re
         let range = format!("parity is 0 to {PARITY_PERCENT_MAX} percent");
         return Err(Error::Invalid(range));
     }
-    let shards = shards_of(bytes.len() as u64, strength);
+    encode_in(object, bytes, shards_of(bytes.len() as u64, strength))
+}
+
+/// A sidecar with shards of this shape.
+pub(super) fn encode_in(object: ObjectName, bytes: &[u8], shards: Shards) -> Result<Vec<u8>> {
     let shard_bytes = shards.bytes as usize;
     let failed = |error: reed_solomon_simd::Error| {
         Error::Invalid(format!("{object} gets no parity: {error}"))

@@ -16,7 +16,7 @@ mod sidecar;
 
 pub(crate) use block::object_of;
 pub(crate) use encode::{Strength, copy, encode};
-pub(crate) use sidecar::{Sidecar, Unrepairable};
+pub(crate) use sidecar::{Ends, Sidecar};
 
 use crate::format::{HEADER_BYTES, Kind, ObjectId, ObjectName};
 

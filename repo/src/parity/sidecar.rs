@@ -6,10 +6,13 @@ use rayon::prelude::*;
 use reed_solomon_simd::ReedSolomonDecoder;
 
 use super::block::{self, BLOCK_BYTES, FRAMING_BYTES, Parameters, Shards, block_places};
-use super::encode::{Strength, padded, shards_of};
-use super::{CHECKSUM_BYTES, checksum};
+use super::encode::{Strength, encode_in, padded, shards_of};
+use super::{CHECKSUM_BYTES, HEAD_BYTES, checksum};
 use crate::error::{Error, Result};
-use crate::format::{Header, ObjectName};
+use crate::format::{HEADER_BYTES, Header, Kind, ObjectName};
+
+const WRONG_LENGTH: &str = "it has another length than it should";
+const BLOCK_DAMAGED: &str = "one of its blocks of parameters is damaged";
 
 /// Redundancy of one object, as far as it could be read.
 pub(crate) struct Sidecar {
@@ -85,9 +88,9 @@ impl Sidecar {
         sidecar.flaw = if header.is_err() {
             Some("its header is damaged")
         } else if bytes.len() != body_bytes + FRAMING_BYTES {
-            Some("it has another length than it should")
+            Some(WRONG_LENGTH)
         } else if !blocks_fit {
-            Some("one of its blocks of parameters is damaged")
+            Some(BLOCK_DAMAGED)
         } else if !sidecar.table_fits() {
             Some("its table of checksums is damaged")
         } else {
@@ -104,6 +107,24 @@ impl Sidecar {
     /// Why it is not as it was written; the shards are not looked at. `None`: nothing was found.
     pub(crate) fn flaw(&self) -> Option<&'static str> {
         self.flaw
+    }
+
+    /// The same with a look at every shard.
+    pub(crate) fn flaw_anywhere(&self) -> Option<&'static str> {
+        let damaged = || match self.parameters.shards {
+            None => !self.is_of(&self.body),
+            Some(shards) => !self.damaged_parity(shards).is_empty(),
+        };
+        self.flaw
+            .or_else(|| damaged().then_some("some of its shards are damaged"))
+    }
+
+    /// The sidecar made anew, of its object's sound bytes.
+    pub(crate) fn remake(&self, object: &[u8]) -> Result<Vec<u8>> {
+        match self.parameters.shards {
+            Some(shards) if self.is_of(object) => encode_in(self.parameters.object, object, shards),
+            _ => Ok(super::copy(self.parameters.object, object)),
+        }
     }
 
     /// Whether it is the object itself once more.
@@ -135,14 +156,19 @@ impl Sidecar {
             let shard = self.data_shard(object, *at, shards);
             !shard.is_some_and(|shard| self.entry(*at) == Some(&checksum(&shard)))
         });
-        let parity = (0..shards.parity).into_par_iter().filter(|at| {
+        Damage {
+            data: data.collect(),
+            parity: self.damaged_parity(shards),
+        }
+    }
+
+    fn damaged_parity(&self, shards: Shards) -> Vec<u32> {
+        let all = (0..shards.parity).into_par_iter();
+        let damaged = all.filter(|at| {
             let shard = self.parity_shard(*at, shards);
             !shard.is_some_and(|shard| self.entry(shards.data + at) == Some(&checksum(shard)))
         });
-        Damage {
-            data: data.collect(),
-            parity: parity.collect(),
-        }
+        damaged.collect()
     }
 
     /// The object as it was, out of what is left of it and of the sidecar. It may have been cut short, or have grown.
@@ -241,5 +267,46 @@ impl Sidecar {
     fn parity_shard(&self, at: u32, shards: Shards) -> Option<&[u8]> {
         let start = shards.table_bytes() + at as usize * shards.bytes as usize;
         self.body.get(start..start + shards.bytes as usize)
+    }
+}
+
+/// A look at a sidecar that reads little of it: its ends, or all of a copy.
+pub(crate) struct Ends;
+
+impl Ends {
+    /// What the sidecar of `bytes` bytes is of, and what is wrong with it, as far as its ends tell. `range` reads so many
+    /// bytes at an offset.
+    pub(crate) fn read(
+        name: ObjectName,
+        bytes: u64,
+        mut range: impl FnMut(u64, usize) -> Result<Vec<u8>>,
+    ) -> Result<(ObjectName, Option<&'static str>)> {
+        let head = range(0, HEAD_BYTES)?;
+        let whole = |range: &mut dyn FnMut(u64, usize) -> Result<Vec<u8>>| {
+            let all = range(0, bytes.min(Kind::Parity.bytes_max()) as usize)?;
+            let sidecar = Sidecar::decode(name, &all)?;
+            Ok((sidecar.object(), sidecar.flaw_anywhere()))
+        };
+        let header = Header::decode(name, &head);
+        if matches!(header, Err(Error::Unsupported { .. })) {
+            return header.map(|_| (name, None));
+        }
+        let parameters = head
+            .get(HEADER_BYTES..)
+            .and_then(|block| Parameters::decode(name, block));
+        let Some(parameters) = parameters.filter(|found| header.is_ok() && found.shards.is_some())
+        else {
+            return whole(&mut range);
+        };
+        if bytes != parameters.body_bytes() + FRAMING_BYTES as u64 {
+            return Ok((parameters.object, Some(WRONG_LENGTH)));
+        }
+        let [_, second, third] = block_places(parameters.body_bytes() as usize);
+        for place in [second, third] {
+            if range(place as u64, BLOCK_BYTES)? != parameters.encode() {
+                return Ok((parameters.object, Some(BLOCK_DAMAGED)));
+            }
+        }
+        Ok((parameters.object, None))
     }
 }

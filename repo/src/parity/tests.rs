@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 
 use super::block::{BLOCK_BYTES, FRAMING_BYTES, block_places};
-use super::sidecar::Damage;
+use super::sidecar::{Damage, Unrepairable};
 use super::*;
 
 const WEAK: Strength = Strength {

@@ -95,10 +95,17 @@ impl super::Repository {
             &options.host,
             "first password",
         )?;
-        put_with_copy(storage, name, &slot.encode(name))?;
+        let put = |name, bytes: &[u8]| {
+            if options.parity > 0 {
+                put_with_copy(storage, name, bytes)
+            } else {
+                storage.put(name, bytes)
+            }
+        };
+        put(name, &slot.encode(name))?;
         let body = config.body();
         let encoded = Config::encode(&body, &keys.secret().config_mac(&body));
-        put_with_copy(storage, ObjectName::CONFIG, &encoded)?;
+        put(ObjectName::CONFIG, &encoded)?;
         Ok(config)
     }
 }

@@ -113,7 +113,7 @@ fn slots(storage: &dyn Storage) -> Result<Vec<ObjectName>> {
         .map(|listed| ObjectName::new(Kind::Key, listed.id))
         .collect();
     if names.is_empty() {
-        orphaned_copies(storage, Kind::Key)
+        orphaned_copies(storage, &[Kind::Key])
     } else {
         Ok(names)
     }

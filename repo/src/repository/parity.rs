@@ -1,5 +1,7 @@
 //! Objects with their redundancy: published together, deleted together, and read from a copy when damaged.
 
+use std::collections::HashSet;
+
 use super::Repository;
 use crate::error::{Error, Result};
 use crate::format::{Directory, Kind, ObjectName, StreamKind};
@@ -54,22 +56,24 @@ pub(super) fn read_copy(storage: &dyn Storage, name: ObjectName) -> Option<Vec<u
         .flatten()
 }
 
-/// Objects of a kind that are gone and whose copies are there.
-pub(super) fn orphaned_copies(storage: &dyn Storage, kind: Kind) -> Result<Vec<ObjectName>> {
-    let there: std::collections::HashSet<_> = storage
-        .list(kind)?
-        .into_iter()
-        .map(|listed| ObjectName::new(kind, listed.id))
-        .collect();
+/// Objects of these kinds that are gone and whose copies are there.
+pub(super) fn orphaned_copies(storage: &dyn Storage, kinds: &[Kind]) -> Result<Vec<ObjectName>> {
+    // Sidecars first: an object is put before its sidecar, and deleted after it.
+    let sidecars = storage.list(Kind::Parity)?;
+    let mut there = HashSet::new();
+    for kind in kinds {
+        let listed = storage.list(*kind)?.into_iter();
+        there.extend(listed.map(|listed| ObjectName::new(*kind, listed.id)));
+    }
     let mut orphans = Vec::new();
-    for listed in storage.list(Kind::Parity)? {
+    for listed in sidecars {
         let name = ObjectName::new(Kind::Parity, listed.id);
         let head = match storage.get_range(name, 0, parity::HEAD_BYTES) {
             Err(Error::Missing { .. }) => continue,
             other => other?,
         };
         if let Some(object) = parity::object_of(name, &head)
-            && object.kind == kind
+            && kinds.contains(&object.kind)
             && !there.contains(&object)
         {
             orphans.push(object);
@@ -118,7 +122,24 @@ impl Repository {
 
     /// Puts a small object, then its copy.
     pub(crate) fn put_with_copy(&self, name: ObjectName, bytes: &[u8]) -> Result<()> {
+        if self.parity == 0 {
+            return self.storage.put(name, bytes);
+        }
         put_with_copy(&*self.storage, name, bytes)
+    }
+
+    /// Reads a small object; if it is damaged, its copy, and beside it what is wrong with the object.
+    pub(crate) fn read_or_copy<T>(
+        &self,
+        name: ObjectName,
+        decode: impl Fn(Vec<u8>) -> Result<T>,
+    ) -> Result<(T, Option<Error>)> {
+        read_or_copy(&*self.storage, name, false, decode)
+    }
+
+    /// Objects of these kinds that are gone and whose copies are there.
+    pub(crate) fn orphaned_copies(&self, kinds: &[Kind]) -> Result<Vec<ObjectName>> {
+        orphaned_copies(&*self.storage, kinds)
     }
 
     /// Deletes an object for good. Its redundancy goes first: what is left of an interrupted deletion is an object

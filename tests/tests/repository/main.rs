@@ -9,4 +9,5 @@ mod deleted_packs;
 mod fixture;
 mod index;
 mod pieces;
+mod repair;
 mod support;
