@@ -5,6 +5,7 @@
 mod concurrency;
 mod corruption;
 mod crash;
+mod damage;
 mod deleted_packs;
 mod fixture;
 mod index;

@@ -9,8 +9,8 @@ use nightfold_repo::repository::StoredSnapshot;
 use nightfold_repo::storage::{LocalStorage, MemoryStorage, Storage as _};
 
 use super::support::{
-    Files, assert_clean, assert_restores, back_up, check, check_data, fresh, init, night, objects, open,
-    open_noticed,
+    Files, assert_clean, assert_restores, back_up, check, check_data, fresh, init, night, objects,
+    open, open_noticed,
 };
 
 fn repair(repository: &Arc<Repository>) -> RepairReport {
