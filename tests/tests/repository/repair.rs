@@ -1,16 +1,19 @@
 //! Damage, repair, and every byte as it was.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
 
 use nightfold_repo::Repository;
 use nightfold_repo::format::{Kind, ObjectName};
 use nightfold_repo::repair::{RepairOptions, RepairReport};
 use nightfold_repo::repository::StoredSnapshot;
-use nightfold_repo::storage::{LocalStorage, MemoryStorage, Storage as _};
+use nightfold_repo::storage::{Listed, LocalStorage, MemoryStorage, Storage};
+use nightfold_repo::{Error, Result};
 
 use super::support::{
     Files, assert_clean, assert_restores, back_up, check, check_data, fresh, init, night, objects,
-    open, open_noticed,
+    open, open_noticed, open_shared,
 };
 
 fn repair(repository: &Arc<Repository>) -> RepairReport {
@@ -159,4 +162,87 @@ fn a_truncated_pack_on_disk_is_replaced_and_read_at_once() {
     assert!(report.damaged > 0);
     assert_clean(&repository);
     assert_restores(&repository, &stored, &night(1));
+}
+
+/// A disk that does not give the second sector of a pack until other bytes lie elsewhere.
+struct BadSector(MemoryStorage, Mutex<HashSet<ObjectName>>);
+
+const SECTOR: Range<u64> = 4096..8192;
+
+impl BadSector {
+    fn hits(&self, name: ObjectName, read: Range<u64>) -> bool {
+        let overlaps = read.start < SECTOR.end && read.end > SECTOR.start;
+        name.kind == Kind::Pack && overlaps && !self.1.lock().unwrap().contains(&name)
+    }
+}
+
+fn io_error() -> Error {
+    Error::Io {
+        operation: "read",
+        path: "pack".to_owned(),
+        source: std::io::ErrorKind::Other.into(),
+    }
+}
+
+impl Storage for BadSector {
+    fn location(&self) -> String {
+        self.0.location()
+    }
+
+    fn is_vacant(&self) -> Result<bool> {
+        self.0.is_vacant()
+    }
+
+    fn put(&self, name: ObjectName, bytes: &[u8]) -> Result<()> {
+        self.0.put(name, bytes)
+    }
+
+    fn replace(&self, name: ObjectName, bytes: &[u8]) -> Result<()> {
+        self.1.lock().unwrap().insert(name);
+        self.0.replace(name, bytes)
+    }
+
+    fn get(&self, name: ObjectName) -> Result<Vec<u8>> {
+        let bytes = self.0.get(name)?;
+        if self.hits(name, 0..bytes.len() as u64) {
+            return Err(io_error());
+        }
+        Ok(bytes)
+    }
+
+    fn get_range(&self, name: ObjectName, offset: u64, count: usize) -> Result<Vec<u8>> {
+        let bytes = self.0.get_range(name, offset, count)?;
+        if self.hits(name, offset..offset + bytes.len() as u64) {
+            return Err(io_error());
+        }
+        Ok(bytes)
+    }
+
+    fn list(&self, kind: Kind) -> Result<Vec<Listed>> {
+        self.0.list(kind)
+    }
+
+    fn delete(&self, name: ObjectName) -> Result<()> {
+        self.0.delete(name)
+    }
+
+    fn strays(&self, kind: Kind) -> Result<Vec<String>> {
+        self.0.strays(kind)
+    }
+}
+
+#[test]
+fn sectors_that_cannot_be_read_are_restored() {
+    let (storage, cache) = fresh(60_000);
+    nights(&storage, cache.path());
+    let whole = storage.fork();
+    let bad = Arc::new(BadSector(storage.clone(), Mutex::default()));
+    let (repository, _) = open_shared(bad, cache.path()).unwrap();
+    let report = repair(&repository);
+    let large = |name: &ObjectName| whole.objects()[name].len() as u64 > SECTOR.start;
+    let packs = objects(&storage, Kind::Pack);
+    let hit = packs.iter().filter(|name| large(name)).count();
+    assert!(hit > 0);
+    assert_eq!(report.repaired.len(), hit, "{report:?}");
+    assert!(*storage.objects() == *whole.objects(), "byte for byte");
 }
