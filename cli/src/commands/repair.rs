@@ -50,6 +50,7 @@ pub fn run(context: &Context, args: &RepairArgs) -> Result<Outcome> {
         _ => {}
     }
     Ok(if report.lost.is_empty() {
+        // What parity can restore is no failure.
         Outcome::Done
     } else {
         Outcome::Failed
@@ -65,7 +66,7 @@ fn print(context: &Context, args: &RepairArgs, report: &RepairReport) -> Result<
     let would = if args.dry_run { "would be " } else { "" };
     for repaired in &report.repaired {
         out.line(format_args!(
-            "{would}restored: {}, which was damaged: {}",
+            "{would}restored: {}: {}",
             repaired.object, repaired.was
         ))?;
     }
@@ -92,7 +93,7 @@ fn print(context: &Context, args: &RepairArgs, report: &RepairReport) -> Result<
     }
     if !report.lost.is_empty() {
         out.line(format_args!(
-            "{} cannot be restored whole; the next backup that meets the same data stores them again",
+            "{} cannot be restored whole; the next backup stores what it meets of this again",
             count(report.snapshots_lost.len() as u64, "snapshot")
         ))?;
     } else if !context.quiet {

@@ -38,6 +38,7 @@ use crate::catalog::Catalog;
 use crate::error::Result;
 use crate::format::Kind;
 use crate::repository::Repository;
+pub(crate) use objects::reason;
 use reader::Reader;
 
 /// What to check.

@@ -18,7 +18,7 @@ struct Sealed {
 }
 
 /// What an error says, without repeating the object that it is reported under.
-pub(super) fn reason(error: &Error, object: &str) -> String {
+pub(crate) fn reason(error: &Error, object: &str) -> String {
     match error {
         Error::Corrupt {
             object: named,

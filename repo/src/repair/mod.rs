@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::check::{Problem, Progress};
+use crate::check::{Problem, Progress, reason};
 use crate::error::{Error, Result};
 use crate::format::{ObjectId, ObjectName};
 use crate::limits::PARITY_PERCENT_MAX;
@@ -66,6 +66,18 @@ pub struct RepairReport {
     pub sidecars_removed: u64,
     /// What was published so that the next backups store again what is lost; none if it was known before.
     pub verdict: Option<ObjectId>,
+}
+
+/// What was wrong with an object that is as it was again.
+fn was(error: &Error, name: ObjectName) -> String {
+    if matches!(error, Error::Missing { .. }) {
+        return "was gone".to_owned();
+    }
+    let reason = reason(error, &name.to_string());
+    match reason.strip_prefix("is ") {
+        Some(rest) => format!("was {rest}"),
+        None => reason,
+    }
 }
 
 /// What became of one object.

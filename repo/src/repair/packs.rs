@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
 
-use super::{Change, Outcome, RepairReport, Run};
-use crate::check::Progress;
+use super::{Change, Outcome, RepairReport, Run, was};
+use crate::check::{Progress, reason};
 use crate::error::{Error, Result};
 use crate::format::{Kind, ObjectName};
 use crate::pack;
@@ -96,7 +96,10 @@ impl Run<'_> {
             Err(error) => error,
         };
         let Some(sidecar) = sidecar else {
-            outcome.unsaved = Some(format!("{error}; it has no parity"));
+            outcome.unsaved = Some(format!(
+                "{}; it has no sound parity",
+                reason(&error, &name.to_string())
+            ));
             return Ok(outcome);
         };
         let restored = sidecar.repair(&bytes).map_err(|reason| reason.to_string());
@@ -109,12 +112,15 @@ impl Run<'_> {
         match verified {
             Ok((restored, directory)) => {
                 self.restore(name, &restored)?;
-                outcome.repaired = Some(error.to_string());
+                outcome.repaired = Some(was(&error, name));
                 let strength = |percent| strength_of(percent, &directory);
                 outcome.sidecar =
                     self.tend_sidecar(name, &restored, Some(sidecar), true, strength)?;
             }
-            Err(reason) => outcome.unsaved = Some(format!("{error}; {reason}")),
+            Err(why) => {
+                let error = reason(&error, &name.to_string());
+                outcome.unsaved = Some(format!("{error}; {why}"));
+            }
         }
         Ok(outcome)
     }

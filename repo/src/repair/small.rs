@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::{Outcome, RepairReport, Run};
+use super::{Outcome, RepairReport, Run, was};
+use crate::check::reason;
 use crate::error::{Error, Result};
 use crate::format::{Config, KeySlot, Kind, ObjectId, ObjectName, Tombstone};
 use crate::parity;
@@ -71,12 +72,15 @@ impl Run<'_> {
             }
             (Err(error), Some(copy)) => {
                 self.restore(name, &copy)?;
-                outcome.repaired = Some(error.to_string());
+                outcome.repaired = Some(was(&error, name));
                 copy
             }
             (Err(error @ Error::Missing { .. }), None) => return Err(error),
             (Err(error), None) => {
-                outcome.unsaved = Some(format!("{error}; there is no sound copy of it"));
+                outcome.unsaved = Some(format!(
+                    "{}; there is no sound copy of it",
+                    reason(&error, &name.to_string())
+                ));
                 return Ok(outcome);
             }
         };

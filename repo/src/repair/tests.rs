@@ -92,7 +92,7 @@ fn what_is_lost_is_named_and_published_once() {
     assert_eq!(report.snapshots_lost.len(), 2, "through a base too");
     let told: Vec<String> = report.lost.iter().map(ToString::to_string).collect();
     let told = told.join("\n");
-    assert!(told.contains("it has no parity"), "{told}");
+    assert!(told.contains("it has no sound parity"), "{told}");
     assert!(told.contains("frame 0, chunk"), "{told}");
     assert!(told.contains("in 2 snapshots"), "{told}");
     assert!(!told.contains("/b"), "{told}");

@@ -111,11 +111,18 @@ impl Repository {
         bytes: &[u8],
         directory: &Directory,
     ) -> Result<u64> {
-        self.storage.put(name, bytes)?;
         if self.parity == 0 {
+            self.storage.put(name, bytes)?;
             return Ok(0);
         }
-        let sidecar = parity::encode(name, bytes, strength_of(self.parity, directory))?;
+        let strength = strength_of(self.parity, directory);
+        // The disk has its work, and a core has this one.
+        let (put, sidecar) = std::thread::scope(|scope| {
+            let encoding = scope.spawn(|| parity::encode(name, bytes, strength));
+            (self.storage.put(name, bytes), encoding.join())
+        });
+        put?;
+        let sidecar = sidecar.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         self.storage.put(sidecar_name(name), &sidecar)?;
         Ok(sidecar.len() as u64)
     }

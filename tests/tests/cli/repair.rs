@@ -41,7 +41,9 @@ fn repair_restores_what_a_disk_damaged() {
     let whole = std::fs::read(&pack).unwrap();
     damage(&pack);
     damage(&shop.sandbox.repository().join("config"));
-    assert_snapshot!(shop.run(&["check", "--read-data", "--quiet"]), @"");
+    let told = shop.call(&["check", "--read-data"]).run().exits(1).text();
+    let healed = told.matches("`nightfold repair` can restore it").count();
+    assert_eq!(healed, 2, "{told}");
     assert_snapshot!(shop.run(&["repair", "--dry-run"]), @"");
     assert_ne!(std::fs::read(&pack).unwrap(), whole);
     assert_snapshot!(shop.run(&["repair"]), @"");
