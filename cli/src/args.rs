@@ -8,8 +8,8 @@ use nightfold_repo::format::Snapshot;
 use nightfold_repo::limits::PARITY_PERCENT_MAX;
 
 use crate::commands::{
-    backup, cat, check, completions, demo, diff, find, index, init, key, ls, repair, restore,
-    snapshots, stats,
+    backup, cat, check, completions, demo, diff, find, index, init, key, locks, ls, prune, repair,
+    restore, snapshots, stats,
 };
 
 const AFTER_HELP: &str = "\
@@ -73,6 +73,10 @@ pub enum Command {
     Restore(restore::RestoreArgs),
     /// Write one file to standard output
     Cat(cat::CatArgs),
+    /// Get room back from what no snapshot needs any more
+    Prune(prune::PruneArgs),
+    /// Show what is running on the repository
+    Locks(locks::LocksArgs),
     /// Look for damage
     Check(check::CheckArgs),
     /// Restore what is damaged from parity and copies, and tell what is lost

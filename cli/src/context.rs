@@ -95,12 +95,10 @@ impl Context {
 
     fn options(&self, password: Option<Password>, config: &Config) -> Result<OpenOptions> {
         let messages = self.messages.clone();
-        Ok(OpenOptions {
-            cache: cache_folder()?,
-            password,
-            parity: config.parity,
-            notice: Arc::new(move |text| messages.warning(text)),
-        })
+        let notice = Arc::new(move |text: &str| messages.warning(text));
+        let mut options = OpenOptions::new(cache_folder()?, password, notice);
+        options.parity = config.parity;
+        Ok(options)
     }
 }
 

@@ -14,8 +14,11 @@ pub mod limits;
 mod pack;
 mod parity;
 mod platform;
+pub mod prune;
 pub mod repair;
 pub mod repository;
+pub mod retention;
+mod sequence;
 pub mod stats;
 pub mod storage;
 

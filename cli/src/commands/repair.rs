@@ -18,6 +18,9 @@ pub struct RepairArgs {
     /// Bring the parity of all packs to this many percent of their bytes; 0 removes it
     #[arg(long, value_name = "PERCENT", value_parser = parity_percent())]
     parity: Option<u8>,
+    /// Forget the snapshots that cannot be restored whole: what is left of them is lost too
+    #[arg(long)]
+    forget_damaged: bool,
     /// Change nothing, only tell what would be done
     #[arg(long)]
     dry_run: bool,
@@ -37,6 +40,7 @@ pub fn run(context: &Context, args: &RepairArgs) -> Result<Outcome> {
     });
     let options = RepairOptions {
         parity: args.parity,
+        forget_damaged: args.forget_damaged,
         dry_run: args.dry_run,
     };
     let report = repository.repair(&options, &|done, total| {
@@ -96,6 +100,10 @@ fn print(context: &Context, args: &RepairArgs, report: &RepairReport) -> Result<
             "{} cannot be restored whole; the next backup stores what it meets of this again",
             count(report.snapshots_lost.len() as u64, "snapshot")
         ))?;
+        if report.forgotten > 0 {
+            let forgotten = count(report.forgotten, "snapshot");
+            out.line(format_args!("forgot {forgotten}"))?;
+        }
     } else if !context.quiet {
         out.line("nothing is lost")?;
     }

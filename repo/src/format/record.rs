@@ -18,6 +18,13 @@ pub enum LeaseRecord {
         /// [`Lease::name`].
         lease: String,
     },
+    /// The holder has finished, after a verdict was published that named it as a witness.
+    Ended {
+        /// [`Lease::name`].
+        lease: String,
+        /// What it published.
+        snapshots: Vec<ObjectId>,
+    },
     /// After it was revoked these snapshots of the lease were there. Others that name it are void.
     Settled {
         /// [`Lease::name`].
@@ -36,16 +43,26 @@ pub struct Lease {
     pub counter: u64,
     /// What is done, as a user calls it: `backup`, `prune`, …
     pub command: String,
-    /// Only one such run may go on at a time: maintenance.
-    pub exclusive: bool,
+    /// What others must heed.
+    pub work: Work,
     /// On which host.
     pub host: String,
-    /// By which user.
-    pub user: String,
     /// When it began by its holder's clock, RFC 3339. For people only.
     pub started: String,
     /// The process, for observers in the same one of the same machine.
     pub process: ProcessIdentity,
+}
+
+/// What others must heed of somebody at work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Work {
+    /// He reads packs.
+    Reading,
+    /// He also puts packs that no snapshot needs yet.
+    Writing,
+    /// Maintenance: nobody else may do such a thing meanwhile.
+    Exclusive,
 }
 
 /// A process, named so that another on the same system can tell whether it still runs.

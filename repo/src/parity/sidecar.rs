@@ -105,11 +105,12 @@ impl Sidecar {
     }
 
     /// Why it is not as it was written; the shards are not looked at. `None`: nothing was found.
+    #[cfg(test)]
     pub(crate) fn flaw(&self) -> Option<&'static str> {
         self.flaw
     }
 
-    /// The same with a look at every shard.
+    /// Why it is not as it was written, every shard of it looked at. `None`: it is.
     pub(crate) fn flaw_anywhere(&self) -> Option<&'static str> {
         let damaged = || match self.parameters.shards {
             None => !self.is_of(&self.body),

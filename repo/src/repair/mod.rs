@@ -25,13 +25,15 @@ use crate::check::{Problem, Progress, reason};
 use crate::error::{Error, Result};
 use crate::format::{ObjectId, ObjectName};
 use crate::limits::PARITY_PERCENT_MAX;
-use crate::repository::Repository;
+use crate::repository::{Repository, Unreadable};
 
 /// How to repair.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RepairOptions {
     /// Bring the parity of all packs to this many percent; 0 removes it.
     pub parity: Option<u8>,
+    /// Forget the snapshots that cannot be restored whole.
+    pub forget_damaged: bool,
     /// Change nothing, only tell what would be done.
     pub dry_run: bool,
 }
@@ -60,6 +62,8 @@ pub struct RepairReport {
     pub lost: Vec<Problem>,
     /// Snapshots that cannot be restored whole.
     pub snapshots_lost: Vec<ObjectId>,
+    /// How many of these were forgotten.
+    pub forgotten: u64,
     /// Sidecars written or made anew.
     pub sidecars_written: u64,
     /// Sidecars removed.
@@ -175,12 +179,18 @@ impl Repository {
             repository: self,
             options: *options,
         };
-        // Here an exclusive lease is taken before anything is read, unless it is a dry run, and held to the end.
+        let _lease = match options.dry_run {
+            true => None,
+            false => Some(self.exclusive_lease("repair")?),
+        };
         let mut report = RepairReport::default();
         // Packs are looked at last: what snapshots need is told by sound snapshots.
         run.small_objects(&mut report)?;
         let unsaved = run.packs(progress, &mut report)?;
         run.tell_losses(&unsaved, &mut report)?;
+        if options.forget_damaged && !options.dry_run {
+            report.forgotten = self.forget(&report.snapshots_lost, Unreadable::Forget)?;
+        }
         Ok(report)
     }
 }

@@ -9,7 +9,11 @@ use crate::parity::sidecar_name;
 use crate::storage::Storage as _;
 
 fn repair(forge: &Forge, parity: Option<u8>, dry_run: bool) -> RepairReport {
-    let options = RepairOptions { parity, dry_run };
+    let options = RepairOptions {
+        parity,
+        dry_run,
+        ..RepairOptions::default()
+    };
     forge.repository.repair(&options, &|_, _| ()).unwrap()
 }
 
@@ -226,4 +230,28 @@ fn parity_of_a_pack_that_is_gone_is_removed() {
     let report = repair(&story.forge, None, false);
     assert_eq!(report.sidecars_removed, 1);
     assert_eq!(report.snapshots_lost.len(), 1);
+}
+
+#[test]
+fn damaged_snapshots_are_forgotten_only_when_asked_for() {
+    let story = story();
+    let kept = noise(5, 700);
+    story.forge.pack(Data, &[story.forge.whole(&kept)]);
+    let whole = story
+        .forge
+        .snapshot_of(&[("/c", story.forge.content(&[&kept]))]);
+    story.flip(story.bases, 60);
+    let options = |dry_run| RepairOptions {
+        forget_damaged: true,
+        dry_run,
+        ..RepairOptions::default()
+    };
+    let repair = |options| story.forge.repository.repair(&options, &|_, _| ()).unwrap();
+    assert_eq!(repair(RepairOptions::default()).forgotten, 0);
+    assert_eq!(repair(options(true)).forgotten, 0);
+    assert_eq!(story.forge.repository.snapshots().unwrap().len(), 3);
+    assert_eq!(repair(options(false)).forgotten, 2);
+    let left = story.forge.repository.snapshots().unwrap();
+    assert_eq!(left.len(), 1);
+    assert_eq!(left[0].id, whole.id);
 }

@@ -149,11 +149,11 @@ impl Repository {
         orphaned_copies(&*self.storage, kinds)
     }
 
-    /// Deletes an object for good. Its redundancy goes first: what is left of an interrupted deletion is an object
+    /// Deletes an object for good; one that is gone already is no error. Its redundancy goes first: what is left of an interrupted deletion is an object
     /// without redundancy. So redundancy without its object always tells of loss, and never of what somebody wanted gone.
     pub(crate) fn delete_with_parity(&self, name: ObjectName) -> Result<()> {
         self.delete_if_there(sidecar_name(name))?;
-        self.storage.delete(name)
+        self.delete_if_there(name)
     }
 
     /// The sidecar of an object, if there is one, with its bytes.

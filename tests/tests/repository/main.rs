@@ -10,5 +10,6 @@ mod deleted_packs;
 mod fixture;
 mod index;
 mod pieces;
+mod prune;
 mod repair;
 mod support;

@@ -66,12 +66,11 @@ pub fn open_noticed(
 pub fn open_shared(storage: Arc<dyn Storage>, cache: &Path) -> Result<(Arc<Repository>, Notices)> {
     let notices = Notices::default();
     let told = Arc::clone(&notices);
-    let options = OpenOptions {
-        cache: cache.to_owned(),
-        password: Some(password()),
-        parity: None,
-        notice: Arc::new(move |text| told.lock().unwrap().push(text.to_owned())),
-    };
+    let options = OpenOptions::new(
+        cache.to_owned(),
+        Some(password()),
+        Arc::new(move |text| told.lock().unwrap().push(text.to_owned())),
+    );
     let repository = Repository::open(storage, options)?;
     Ok((Arc::new(repository), notices))
 }

@@ -58,12 +58,11 @@ impl<'d> Demo<'d> {
         std::fs::create_dir(folder.join("dumps"))
             .map_err(|error| failed("cannot make a folder", &error))?;
         let told = messages.clone();
-        let options = OpenOptions {
-            cache: folder.join("cache"),
-            password: Some(password),
-            parity: None,
-            notice: Arc::new(move |text| told.warning(text)),
-        };
+        let options = OpenOptions::new(
+            folder.join("cache"),
+            Some(password),
+            Arc::new(move |text| told.warning(text)),
+        );
         let live = Live::create(&folder.join("live.sqlite"))
             .map_err(|error| failed("cannot make the live database", &error))?;
         Ok(Self {

@@ -57,12 +57,7 @@ impl Forge {
     /// A client that has not seen the repository before.
     pub(crate) fn open(storage: MemoryStorage) -> Self {
         let cache = tempfile::tempdir().unwrap();
-        let options = OpenOptions {
-            cache: cache.path().to_owned(),
-            password: Some(password()),
-            parity: None,
-            notice: Arc::new(|_| ()),
-        };
+        let options = OpenOptions::new(cache.path().to_owned(), Some(password()), Arc::new(|_| ()));
         let repository = Repository::open(Arc::new(storage.clone()), options).unwrap();
         Self {
             repository: Arc::new(repository),

@@ -98,12 +98,11 @@ fn strangers_in_local_folders_are_noted() {
     fs::create_dir_all(root.join("snapshots")).unwrap();
     fs::write(root.join("packs/ab/.tmp-0123"), b"half a pack").unwrap();
     fs::write(root.join("snapshots/README"), b"a stranger").unwrap();
-    let options = OpenOptions {
-        cache: folder.path().join("cache"),
-        password: Some(Password::new(b"nightfold".to_vec())),
-        parity: None,
-        notice: std::sync::Arc::new(|_| ()),
-    };
+    let options = OpenOptions::new(
+        folder.path().join("cache"),
+        Some(Password::new(b"nightfold".to_vec())),
+        std::sync::Arc::new(|_| ()),
+    );
     let storage = std::sync::Arc::new(LocalStorage::new(&root));
     let repository = Repository::open(storage, options).unwrap();
     let report = repository
