@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 
+use clap::builder::RangedI64ValueParser;
 use clap::{Args, Parser, Subcommand};
 use nightfold_repo::format::Snapshot;
+use nightfold_repo::limits::PARITY_PERCENT_MAX;
 
 use crate::commands::{
     backup, cat, check, completions, demo, diff, find, forget, index, init, key, locks, ls, prune,
-    restore, snapshots, stats,
+    repair, restore, snapshots, stats,
 };
 
 const AFTER_HELP: &str = "\
@@ -79,6 +81,8 @@ pub enum Command {
     Forget(forget::ForgetArgs),
     /// Look for damage
     Check(check::CheckArgs),
+    /// Restore what is damaged from parity and copies, and tell what is lost
+    Repair(repair::RepairArgs),
     /// Tell how much is stored and how well it folds
     Stats(stats::StatsArgs),
     /// List, add, remove and change passwords
@@ -99,6 +103,11 @@ pub struct JsonFlag {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Percents of parity that may be asked for.
+pub fn parity_percent() -> RangedI64ValueParser<u8> {
+    RangedI64ValueParser::new().range(0..=i64::from(PARITY_PERCENT_MAX))
 }
 
 /// Which snapshots count.

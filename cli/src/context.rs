@@ -86,17 +86,19 @@ impl Context {
         let (password, origin) = found.map_or((None, String::new()), |found| {
             (Some(found.password), found.origin)
         });
-        let opened = Repository::open(storage, self.options(password)?);
+        let opened = Repository::open(storage, self.options(password, config)?);
         opened.map(Arc::new).map_err(|error| match error {
             RepoError::WrongPassword { slots } => Error::WrongPassword { slots, origin },
             other => other.into(),
         })
     }
 
-    fn options(&self, password: Option<Password>) -> Result<OpenOptions> {
+    fn options(&self, password: Option<Password>, config: &Config) -> Result<OpenOptions> {
         let messages = self.messages.clone();
         let notice = Arc::new(move |text: &str| messages.warning(text));
-        Ok(OpenOptions::new(cache_folder()?, password, notice))
+        let mut options = OpenOptions::new(cache_folder()?, password, notice);
+        options.parity = config.parity;
+        Ok(options)
     }
 }
 

@@ -2,10 +2,11 @@
 
 use clap::{Args, ValueEnum};
 use nightfold_repo::Repository;
+use nightfold_repo::limits::PARITY_PERCENT;
 use nightfold_repo::repository::InitOptions;
 use serde_json::json;
 
-use crate::args::JsonFlag;
+use crate::args::{JsonFlag, parity_percent};
 use crate::context::Context;
 use crate::exit::{Error, Outcome, Result};
 use crate::machine;
@@ -18,6 +19,9 @@ pub struct InitArgs {
     /// How the repository is sealed
     #[arg(long, value_enum, default_value = "aes-256-gcm", value_name = "HOW")]
     encryption: Choice,
+    /// How much redundancy packs get, in percent of their bytes, to be restored from when a disk damages them; 0: none
+    #[arg(long, value_name = "PERCENT", default_value_t = PARITY_PERCENT, value_parser = parity_percent())]
+    parity: u8,
     #[command(flatten)]
     json: JsonFlag,
 }
@@ -56,7 +60,9 @@ pub fn run(context: &Context, args: &InitArgs) -> Result<Outcome> {
     } else {
         None
     };
-    let made = Repository::init(&*storage, &InitOptions::new(password, machine::host()))?;
+    let mut options = InitOptions::new(password, machine::host());
+    options.parity = args.parity;
+    let made = Repository::init(&*storage, &options)?;
     let mut out = Output::open();
     if args.json.json {
         out.json(&json!({

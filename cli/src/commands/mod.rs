@@ -14,6 +14,7 @@ pub mod key;
 pub mod locks;
 pub mod ls;
 pub mod prune;
+pub mod repair;
 pub mod restore;
 pub mod snapshots;
 pub mod stats;
@@ -38,6 +39,7 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         Command::Locks(args) => locks::run(&context, &args),
         Command::Forget(args) => forget::run(&context, &args),
         Command::Check(args) => check::run(&context, &args),
+        Command::Repair(args) => repair::run(&context, &args),
         Command::Stats(args) => stats::run(&context, &args),
         Command::Key(command) => key::run(&context, &command),
         Command::Index(command) => index::run(&context, &command),

@@ -10,7 +10,7 @@ use crate::repository::{History, Repository, StoredSnapshot};
 use crate::sequence::Gap;
 
 /// What an error says, without repeating the object that it is reported under.
-pub(super) fn reason(error: &Error, object: &str) -> String {
+pub(crate) fn reason(error: &Error, object: &str) -> String {
     match error {
         Error::Corrupt {
             object: named,
@@ -66,7 +66,8 @@ impl Repository {
             .iter()
             .map(|sealed| sealed.bytes)
             .sum::<u64>();
-        for (name, error) in history.errors.iter().chain(&history.tombstones.errors) {
+        let errors = history.errors.iter().chain(&history.copied);
+        for (name, error) in errors.chain(&history.tombstones.errors) {
             let problem = Problem::new(name, reason(error, &name.to_string()));
             report.problems.push(problem);
         }

@@ -216,7 +216,7 @@ fn rescue(repository: &Repository, state: &State, plan: &Plan) -> Result<()> {
 /// Deletes packs that were condemned.
 fn delete(repository: &Repository, state: &State, plan: &Plan) -> Result<()> {
     for pack in with_fate(&state.catalog, plan, Fate::Delete) {
-        repository.delete_if_there(ObjectName::new(Kind::Pack, pack))?;
+        repository.delete_with_parity(ObjectName::new(Kind::Pack, pack))?;
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Key slots: opening, listing, adding, removing.
 
+use super::parity::{orphaned_copies, read_or_copy, used_copy};
 use super::{Notice, Password, Repository};
 use crate::crypto::{KdfCost, Keys, open_slot, random, wrap_keys};
 use crate::error::{Error, Result};
@@ -58,14 +59,19 @@ pub(super) fn unlock(
     let mut tried = 0;
     let mut damaged = None;
     let empty = Password::default();
-    for listed in storage.list(Kind::Key)? {
-        let name = ObjectName::new(Kind::Key, listed.id);
-        let opened = read_slot(storage, name).and_then(|slot| {
+    for name in slots(storage)? {
+        let opened = read_slot_or_copy(storage, name).and_then(|(slot, damage)| {
             refuse_open_keys(config, &slot, name)?;
-            open_slot(&slot, name, &repository, password.unwrap_or(&empty))
+            let keys = open_slot(&slot, name, &repository, password.unwrap_or(&empty))?;
+            Ok(keys.map(|keys| (keys, damage)))
         });
         match opened {
-            Ok(Some(keys)) => return Ok((listed.id, keys)),
+            Ok(Some((keys, damage))) => {
+                if let Some(error) = damage {
+                    notice(&used_copy(&error));
+                }
+                return Ok((name.id, keys));
+            }
             Ok(None) => tried += 1,
             Err(error @ (Error::Corrupt { .. } | Error::Unsupported { .. })) => {
                 damaged = Some(error);
@@ -100,16 +106,34 @@ fn refuse_open_keys(config: &Config, slot: &KeySlot, name: ObjectName) -> Result
     Ok(())
 }
 
+/// All slots; if none is left, those whose copies are. Where one is left, a copy does not bring others back.
+fn slots(storage: &dyn Storage) -> Result<Vec<ObjectName>> {
+    let listed = storage.list(Kind::Key)?.into_iter();
+    let names: Vec<_> = listed
+        .map(|listed| ObjectName::new(Kind::Key, listed.id))
+        .collect();
+    if names.is_empty() {
+        orphaned_copies(storage, &[Kind::Key])
+    } else {
+        Ok(names)
+    }
+}
+
 fn read_slot(storage: &dyn Storage, name: ObjectName) -> Result<KeySlot> {
     KeySlot::decode(name, &storage.get(name)?)
+}
+
+/// A slot, or its copy and what is wrong with the slot.
+fn read_slot_or_copy(storage: &dyn Storage, name: ObjectName) -> Result<(KeySlot, Option<Error>)> {
+    read_or_copy(storage, name, true, |bytes| KeySlot::decode(name, &bytes))
 }
 
 impl Repository {
     /// All key slots.
     pub fn keys(&self) -> Result<Vec<KeyInfo>> {
         let mut infos = Vec::new();
-        for listed in self.storage.list(Kind::Key)? {
-            let slot = read_slot(&*self.storage, ObjectName::new(Kind::Key, listed.id))?;
+        for name in slots(&*self.storage)? {
+            let (slot, _) = read_slot_or_copy(&*self.storage, name)?;
             let kdf = match slot.kdf {
                 Kdf::Argon2id {
                     memory_kib,
@@ -125,12 +149,12 @@ impl Repository {
                 Kdf::None => "none".to_owned(),
             };
             infos.push(KeyInfo {
-                id: listed.id,
+                id: name.id,
                 created: slot.created,
                 host: slot.host,
                 label: slot.label,
                 kdf,
-                current: listed.id == self.slot,
+                current: name.id == self.slot,
             });
         }
         infos.sort_by(|a, b| (&a.created, a.id).cmp(&(&b.created, b.id)));
@@ -155,7 +179,7 @@ impl Repository {
             label,
         )?;
         let name = ObjectName::new(Kind::Key, ObjectId(random()?));
-        self.storage.put(name, &slot.encode(name))?;
+        self.put_with_copy(name, &slot.encode(name))?;
         // The new slot must open before anyone relies on it.
         let read_back = read_slot(&*self.storage, name)?;
         match open_slot(&read_back, name, &self.vault.repository, password)? {
@@ -186,7 +210,7 @@ impl Repository {
             let hint = "this slot is the one in use: open the repository with another password to remove it, or use `key passwd`";
             return Err(Error::Invalid(hint.to_owned()));
         }
-        self.storage.delete(ObjectName::new(Kind::Key, id))?;
+        self.delete_with_parity(ObjectName::new(Kind::Key, id))?;
         Ok(id)
     }
 
@@ -199,7 +223,7 @@ impl Repository {
             .find(|key| key.id == old)
             .map_or(String::new(), |key| key.label);
         let new = self.key_add(password, cost, host, &label)?;
-        self.storage.delete(ObjectName::new(Kind::Key, old))?;
+        self.delete_with_parity(ObjectName::new(Kind::Key, old))?;
         Ok(new)
     }
 

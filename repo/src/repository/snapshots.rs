@@ -13,6 +13,7 @@ use super::forget::Unreadable;
 use super::keys::one_of;
 use super::lease::{HeldLease, Leases};
 use super::needs::Needs;
+use super::parity::{read_or_copy, used_copy};
 use super::write::{ChunkInput, RunWriter, WriteOptions};
 use crate::crypto::random;
 use crate::error::{Error, Result};
@@ -137,8 +138,14 @@ impl Repository {
     }
 
     fn read_snapshot(&self, id: ObjectId) -> Result<StoredSnapshot> {
-        let bytes = self.storage.get(ObjectName::new(Kind::Snapshot, id))?;
-        self.open_snapshot(id, bytes)
+        let name = ObjectName::new(Kind::Snapshot, id);
+        let open = |bytes| self.open_snapshot(id, bytes);
+        // One that is not there may have been forgotten a moment ago: its copy does not bring it back.
+        let (snapshot, damage) = read_or_copy(&*self.storage, name, false, open)?;
+        if let Some(error) = damage {
+            self.notice(&used_copy(&error));
+        }
+        Ok(snapshot)
     }
 
     /// The snapshot in the sealed bytes of an object.
@@ -239,7 +246,7 @@ impl Repository {
         state.previous = blake3::hash(&sealed).to_string();
         // Said before it is done: whoever waits for the lease looks whether it was.
         lease.published(name.id);
-        self.storage.put(name, &sealed)?;
+        self.put_with_copy(name, &sealed)?;
         self.save_writer_state(&state)?;
         let read_back = self.read_snapshot(name.id)?;
         if read_back.snapshot == snapshot {

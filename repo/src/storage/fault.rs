@@ -75,6 +75,10 @@ impl<S: Storage> Storage for FaultStorage<S> {
         self.run(true, |inner| inner.put(name, bytes))
     }
 
+    fn replace(&self, name: ObjectName, bytes: &[u8]) -> Result<()> {
+        self.run(true, |inner| inner.replace(name, bytes))
+    }
+
     fn get(&self, name: ObjectName) -> Result<Vec<u8>> {
         self.run(false, |inner| inner.get(name))
     }

@@ -59,6 +59,11 @@ impl Storage for MemoryStorage {
         Ok(())
     }
 
+    fn replace(&self, name: ObjectName, bytes: &[u8]) -> Result<()> {
+        self.objects().insert(name, bytes.to_vec());
+        Ok(())
+    }
+
     fn get(&self, name: ObjectName) -> Result<Vec<u8>> {
         self.with(name, <[u8]>::to_vec)
     }

@@ -19,6 +19,7 @@ mod init;
 mod keys;
 mod output;
 mod passwords;
+mod repair;
 mod restore;
 mod shop;
 mod upkeep;

@@ -299,6 +299,10 @@ impl Storage for MergedMeanwhile {
         self.inner.put(name, bytes)
     }
 
+    fn replace(&self, name: ObjectName, bytes: &[u8]) -> Result<()> {
+        self.inner.replace(name, bytes)
+    }
+
     fn get(&self, name: ObjectName) -> Result<Vec<u8>> {
         self.inner.get(name)
     }

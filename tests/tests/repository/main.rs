@@ -5,10 +5,12 @@
 mod concurrency;
 mod corruption;
 mod crash;
+mod damage;
 mod deleted_packs;
 mod fixture;
 mod forget;
 mod index;
 mod pieces;
 mod prune;
+mod repair;
 mod support;

@@ -38,6 +38,7 @@ fn config() -> impl Strategy<Value = Config> {
                 max: size * 3,
             },
             pack_bytes,
+            parity: 3,
             features: Features {
                 optional: vec![optional],
                 ..Features::default()
@@ -160,6 +161,7 @@ fn parameters_out_of_range_are_refused() {
             max: 1024,
         },
         pack_bytes: 1,
+        parity: 0,
         features: Features::default(),
     };
     let decode = |change: &dyn Fn(&mut Config)| {
