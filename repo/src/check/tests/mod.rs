@@ -7,4 +7,5 @@ pub(crate) mod forge;
 mod lists;
 mod notes;
 mod proofs;
+mod stores;
 mod writers;
