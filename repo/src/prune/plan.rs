@@ -24,7 +24,7 @@ pub(super) struct Input<'c> {
 
 /// What becomes of a pack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(crate) enum Fate {
     /// It stays.
     Stay,
     /// It was condemned, and somebody may still rely on it.
@@ -39,32 +39,39 @@ pub(super) enum Fate {
     Repack,
 }
 
+impl Fate {
+    /// Whether it goes on to hold what it holds.
+    pub(crate) fn stays(&self) -> bool {
+        matches!(self, Self::Stay | Self::Rescue)
+    }
+}
+
 /// A frame that moves to a new pack.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Move {
+pub(crate) struct Move {
     /// Position in the catalog.
-    pub(super) frame: usize,
+    pub(crate) frame: usize,
     /// Its bases that move too and serve nobody else, the nearest first: encoded against what they rest on, it would
     /// make them dispensable.
-    pub(super) skipped: Vec<usize>,
+    pub(crate) skipped: Vec<usize>,
     /// What they rest on; `None`: the last of them is whole.
-    pub(super) base: Option<usize>,
+    pub(crate) base: Option<usize>,
 }
 
 /// The plan.
-pub(super) struct Plan {
+pub(crate) struct Plan {
     /// By pack.
-    pub(super) fates: Vec<Fate>,
+    pub(crate) fates: Vec<Fate>,
     /// By frame: it is needed, directly or as a base.
-    pub(super) kept: Vec<bool>,
+    pub(crate) kept: Vec<bool>,
     /// In the order in which they are written.
-    pub(super) moves: Vec<Move>,
+    pub(crate) moves: Vec<Move>,
     /// Bytes of packs that are not used.
-    pub(super) unused_bytes: u64,
+    pub(crate) unused_bytes: u64,
     /// Unused packs that stay since others are at work.
-    pub(super) spared_packs: u64,
+    pub(crate) spared_packs: u64,
     /// Positions of first frames of needed chunks that cannot be decoded.
-    pub(super) lost: Vec<usize>,
+    pub(crate) lost: Vec<usize>,
 }
 
 /// Makes the plan.
@@ -198,7 +205,7 @@ fn skippable(catalog: &Catalog, needed: &[usize], kept: &[bool]) -> Vec<bool> {
 }
 
 /// The frame that a kept delta rests on: of several the lowest.
-fn kept_base(catalog: &Catalog, kept: &[bool], at: usize) -> Option<usize> {
+pub(crate) fn kept_base(catalog: &Catalog, kept: &[bool], at: usize) -> Option<usize> {
     catalog
         .bases(at)
         .filter(|base| kept[*base])

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::PruneReport;
 use super::plan::{Move, Plan};
+use super::remains::Reencoded;
 use super::state::State;
 use crate::error::Result;
 use crate::pack::NewFrame;
@@ -12,16 +13,16 @@ use crate::repository::{Repository, Rewriter, Written, encode_against, encode_wh
 /// As a backup uses for what rests on other chunks.
 const LEVEL: i32 = 3;
 
-/// Writes them, durable; tells the ranks of frames that were encoded anew. First those that may do without their base:
+/// Writes them, durable; tells how frames are encoded that were encoded anew. First those that may do without their base:
 /// only then is it known which bases need not move.
 pub(super) fn rewrite(
     repository: &Repository,
     state: &State,
     plan: &Plan,
     report: &mut PruneReport,
-) -> Result<(Written, HashMap<usize, u8>)> {
+) -> Result<(Written, HashMap<usize, Reencoded>)> {
     let mut rewriter = Rewriter::new(repository);
-    let mut reranked = HashMap::new();
+    let mut reencoded = HashMap::new();
     let mut done = HashSet::new();
     let (shorter, plain): (Vec<Move>, Vec<Move>) = plan
         .moves
@@ -32,7 +33,8 @@ pub(super) fn rewrite(
     each_frame(repository, state, &shorter, |step, frame| {
         let pack = catalog.frames[step.frame].pack as usize;
         if let Some(new) = without_skipped(repository, state, step, &frame)? {
-            reranked.insert(step.frame, new.rank);
+            let (rank, base) = (new.rank, step.base);
+            reencoded.insert(step.frame, Reencoded { rank, base });
             report.reencoded_chunks += 1;
             done.extend(step.skipped.iter().copied());
             rewriter.push(catalog.packs[pack].stream, &new)
@@ -48,7 +50,7 @@ pub(super) fn rewrite(
         let pack = catalog.frames[step.frame].pack as usize;
         rewriter.push(catalog.packs[pack].stream, &frame)
     })?;
-    Ok((rewriter.finish()?, reranked))
+    Ok((rewriter.finish()?, reencoded))
 }
 
 /// Reads the frames of `moves`, which are in the order of their places.

@@ -1,0 +1,46 @@
+//! How deep frames lie below whole ones, and what they could rest on instead. Pure.
+
+use crate::catalog::Catalog;
+use crate::prune::kept_base;
+
+/// The chains of the frames that are kept.
+pub(super) struct Chains<'c> {
+    catalog: &'c Catalog,
+    kept: &'c [bool],
+    depths: Vec<u8>,
+}
+
+impl<'c> Chains<'c> {
+    /// Follows all of them.
+    pub(super) fn new(catalog: &'c Catalog, kept: &'c [bool]) -> Self {
+        let mut depths = vec![0u8; kept.len()];
+        for at in catalog.by_rank() {
+            if let Some(base) = kept_base(catalog, kept, at).filter(|_| kept[at]) {
+                depths[at] = depths[base] + 1;
+            }
+        }
+        Self {
+            catalog,
+            kept,
+            depths,
+        }
+    }
+
+    /// Steps from a kept frame to a whole one.
+    pub(super) fn depth(&self, at: usize) -> u8 {
+        self.depths[at]
+    }
+
+    /// What the frame rests on, the whole frame first, then each one above it; its base, the last, is left out.
+    pub(super) fn ancestors(&self, at: usize) -> Vec<usize> {
+        let mut chain = Vec::new();
+        let mut base = kept_base(self.catalog, self.kept, at);
+        while let Some(at) = base {
+            chain.push(at);
+            base = kept_base(self.catalog, self.kept, at);
+        }
+        chain.reverse();
+        chain.pop();
+        chain
+    }
+}
