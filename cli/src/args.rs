@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 use nightfold_repo::format::Snapshot;
 
 use crate::commands::{
-    backup, cat, check, completions, demo, diff, find, index, init, key, locks, ls, prune, restore,
-    snapshots, stats,
+    backup, cat, check, compact, completions, demo, diff, find, index, init, key, locks, ls, prune,
+    restore, snapshots, stats,
 };
 
 const AFTER_HELP: &str = "\
@@ -73,13 +73,15 @@ pub enum Command {
     Cat(cat::CatArgs),
     /// Get room back from what no snapshot needs any more
     Prune(prune::PruneArgs),
+    /// Store better what is kept for long: full packs, old data compressed harder, short chains, the newest key
+    Compact(compact::CompactArgs),
     /// Show what is running on the repository
     Locks(locks::LocksArgs),
     /// Look for damage
     Check(check::CheckArgs),
     /// Tell how much is stored and how well it folds
     Stats(stats::StatsArgs),
-    /// List, add, remove and change passwords
+    /// List, add, remove and change passwords, and change the keys
     #[command(subcommand)]
     Key(key::KeyCommand),
     /// The local index: derived from the repository, never needed for a restore elsewhere

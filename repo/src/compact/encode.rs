@@ -41,15 +41,15 @@ pub(super) fn frames_of(
     let listed = catalog.packs[pack];
     let ordinals: Vec<u32> = kept.iter().map(|at| catalog.frames[*at].ordinal).collect();
     let mut read = Vec::with_capacity(kept.len());
-    let source = repository.source_pack(listed.name.id, listed.bytes)?;
-    let taken = source.frames(&ordinals, |_, frame| {
-        read.push(frame?);
-        Ok(())
+    let source = repository.source_pack(listed.name.id, listed.bytes);
+    let taken = source.and_then(|source| {
+        source.frames(&ordinals, |_, frame| {
+            read.push(frame?);
+            Ok(())
+        })
     });
-    match taken {
-        Ok(()) => {}
-        Err(Error::Corrupt { .. }) => return Ok(None),
-        Err(other) => return Err(other),
+    if if_readable(taken)?.is_none() {
+        return Ok(None);
     }
     kept.par_iter()
         .zip(read)
@@ -68,8 +68,8 @@ fn encode(
     let treatment = treatment(input, options, at);
     let new = match treatment {
         Treatment::Move => None,
-        Treatment::Recompress => recompressed(repository, options, &frame)?,
-        Treatment::Rebase => rebased(repository, input, at, &frame)?,
+        Treatment::Recompress => if_readable(recompressed(repository, options, &frame))?.flatten(),
+        Treatment::Rebase => if_readable(rebased(repository, input, at, &frame))?.flatten(),
     };
     let bytes_before = frame.payload.len();
     let (frame, reencoded) = match new {
@@ -83,6 +83,15 @@ fn encode(
         reencoded,
         bytes_before,
     })
+}
+
+/// `None` where data are damaged: what cannot be read is left as it is, and `check` tells of it.
+fn if_readable<T>(result: Result<T>) -> Result<Option<T>> {
+    match result {
+        Ok(read) => Ok(Some(read)),
+        Err(Error::Corrupt { .. } | Error::ChunkLost { .. }) => Ok(None),
+        Err(other) => Err(other),
+    }
 }
 
 fn recompressed(

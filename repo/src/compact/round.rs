@@ -114,9 +114,10 @@ impl<'r> Rounds<'r> {
         let verdicts = self.repository.verdicts()?;
         let known = Condemned::of(verdicts.published.iter().map(|(_, verdict)| verdict));
         let doomed = std::mem::take(&mut self.doomed);
+        let is_work = !doomed.is_empty();
         condemn(self.repository, &known, doomed, &self.baseless)?;
         add_witnesses(self.repository, self.lease)?;
-        report.rounds += 1;
+        report.rounds += u64::from(is_work);
         Ok(())
     }
 
