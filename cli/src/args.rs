@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 use nightfold_repo::format::Snapshot;
 
 use crate::commands::{
-    backup, cat, check, compact, completions, demo, diff, find, index, init, key, locks, ls, prune,
-    restore, snapshots, stats,
+    backup, cat, check, compact, completions, demo, diff, find, forget, index, init, key, locks,
+    ls, prune, restore, snapshots, stats,
 };
 
 const AFTER_HELP: &str = "\
@@ -77,6 +77,8 @@ pub enum Command {
     Compact(compact::CompactArgs),
     /// Show what is running on the repository
     Locks(locks::LocksArgs),
+    /// Remove snapshots that a policy does not keep, or that are named
+    Forget(forget::ForgetArgs),
     /// Look for damage
     Check(check::CheckArgs),
     /// Tell how much is stored and how well it folds

@@ -8,6 +8,7 @@ pub mod completions;
 pub mod demo;
 pub mod diff;
 pub mod find;
+pub mod forget;
 pub mod index;
 pub mod init;
 pub mod key;
@@ -37,6 +38,7 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         Command::Prune(args) => prune::run(&context, &args),
         Command::Compact(args) => compact::run(&context, &args),
         Command::Locks(args) => locks::run(&context, &args),
+        Command::Forget(args) => forget::run(&context, &args),
         Command::Check(args) => check::run(&context, &args),
         Command::Stats(args) => stats::run(&context, &args),
         Command::Key(command) => key::run(&context, &command),

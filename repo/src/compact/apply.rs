@@ -65,7 +65,8 @@ pub(super) fn compact(
     }
     let state = State::read(repository)?;
     let fates = PruneOptions {
-        unused_max: f64::INFINITY,
+        // None.
+        pack_unused_min: f64::INFINITY,
         ..PruneOptions::default()
     };
     let base = make_plan(repository, &state, &fates, lease.as_ref())?;
@@ -102,6 +103,9 @@ pub(super) fn compact(
                 stop,
                 began,
             };
+            if !steps.is_empty() {
+                repository.unprove_snapshots()?;
+            }
             run.work(&steps, &mut rounds, &mut report)?;
             finish(repository, &state, &base, rounds)?;
         }

@@ -1,7 +1,6 @@
 //! How deep frames lie below whole ones, and what they could rest on instead. Pure.
 
 use crate::catalog::Catalog;
-use crate::prune::kept_base;
 
 /// The chains of the frames that are kept.
 pub(super) struct Chains<'c> {
@@ -43,4 +42,12 @@ impl<'c> Chains<'c> {
         chain.pop();
         chain
     }
+}
+
+/// The frame that a kept delta rests on: of several the lowest.
+fn kept_base(catalog: &Catalog, kept: &[bool], at: usize) -> Option<usize> {
+    catalog
+        .bases(at)
+        .filter(|base| kept[*base])
+        .min_by_key(|base| catalog.frames[*base].rank)
 }

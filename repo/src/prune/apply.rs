@@ -1,6 +1,6 @@
 //! A prune, step by step.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::plan::{Fate, Input, Plan, plan};
@@ -30,7 +30,7 @@ pub(super) fn prune(repository: &Arc<Repository>, options: &PruneOptions) -> Res
     let mut report = report(repository, &state, &plan, options);
     // First, since it makes room for what is written then.
     delete(repository, &state, &plan)?;
-    let (written, reencoded) = rewrite(repository, &state, &plan, &mut report)?;
+    let written = rewrite(repository, &state, &plan)?;
     report.written_packs = written.packs.len() as u64;
     report.written_bytes = written.bytes;
     if lease.is_revoked()? {
@@ -41,7 +41,7 @@ pub(super) fn prune(repository: &Arc<Repository>, options: &PruneOptions) -> Res
         catalog: &state.catalog,
         kept: &plan.kept,
         stays: plan.fates.iter().map(Fate::stays).collect(),
-        reencoded: &reencoded,
+        reencoded: &HashMap::new(),
     };
     let baseless = remains.baseless();
     let condemned = with_fate(&state.catalog, &plan, Fate::Condemn)
@@ -133,9 +133,9 @@ fn report(
     report.waiting_bytes += report.dead_bytes + report.repacked_bytes;
     if options.dry_run {
         // About: what moves takes as much again.
-        let moved = plan.moves.iter().map(|step| step.frame);
+        let moved = plan.moves.iter();
         report.written_bytes = moved
-            .map(|at| u64::from(state.catalog.frames[at].sealed_bytes))
+            .map(|at| u64::from(state.catalog.frames[*at].sealed_bytes))
             .sum();
     }
     let at_work =

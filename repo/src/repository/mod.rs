@@ -206,7 +206,7 @@ impl Repository {
         &self.ids
     }
 
-    fn notice(&self, text: &str) {
+    pub(crate) fn notice(&self, text: &str) {
         (self.notice)(text);
     }
 }

@@ -157,6 +157,12 @@ impl Repository {
         self.read_snapshot(one_of(&ids, prefix, "snapshot")?)
     }
 
+    /// Ids of all snapshots, also of those that cannot be read.
+    pub fn snapshot_ids(&self) -> Result<Vec<ObjectId>> {
+        let listed = self.list_snapshots()?.into_iter();
+        Ok(listed.map(|listed| listed.id).collect())
+    }
+
     pub(super) fn list_snapshots(&self) -> Result<Vec<Listed>> {
         let listed = self.storage.list(Kind::Snapshot)?;
         self.index.listed(&listed);

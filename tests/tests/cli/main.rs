@@ -14,6 +14,7 @@ mod choose;
 mod compact;
 mod configuration;
 mod demo;
+mod forget;
 mod help;
 mod init;
 mod keys;

@@ -8,6 +8,7 @@ mod corruption;
 mod crash;
 mod deleted_packs;
 mod fixture;
+mod forget;
 mod index;
 mod pieces;
 mod prune;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use nightfold_chunker::{ChunkId, ChunkSizes};
 
-use crate::check::{CheckOptions, CheckReport};
+use crate::check::{CheckOptions, CheckReport, ReadData};
 use crate::codec;
 use crate::crypto::KdfCost;
 use crate::format::{
@@ -138,6 +138,11 @@ impl Forge {
     }
 
     pub(crate) fn check(&self, read_data: bool) -> CheckReport {
+        let read_data = if read_data {
+            ReadData::All
+        } else {
+            ReadData::None
+        };
         let options = CheckOptions { read_data };
         self.repository.check(&options, &|_, _| ()).unwrap()
     }
