@@ -108,6 +108,7 @@ impl<'r> Rounds<'r> {
             catalog: &self.state.catalog,
             kept: &self.plan.kept,
             stays: self.stays.clone(),
+            is_damaged: &|at| self.state.is_damaged(at),
             reencoded: &self.reencoded,
         };
         self.baseless = remains.baseless();

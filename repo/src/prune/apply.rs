@@ -41,6 +41,7 @@ pub(super) fn prune(repository: &Arc<Repository>, options: &PruneOptions) -> Res
         catalog: &state.catalog,
         kept: &plan.kept,
         stays: plan.fates.iter().map(Fate::stays).collect(),
+        is_damaged: &|at| state.is_damaged(at),
         reencoded: &HashMap::new(),
     };
     let baseless = remains.baseless();
@@ -70,11 +71,7 @@ pub(crate) fn make_plan(
         packs.map(|pack| is(pack.name.id)).collect()
     };
     let deletable = verdict::deletable_packs(repository, state);
-    let is_damaged = |at: usize| {
-        let frame = &catalog.frames[at];
-        let pack = catalog.packs[frame.pack as usize].name.id;
-        state.damaged.covers(pack, frame.ordinal)
-    };
+    let is_damaged = |at: usize| state.is_damaged(at);
     let others_at_work = state.leases.held.values().any(|held| {
         held.state == LeaseState::Alive
             && held.lease.work == Work::Writing

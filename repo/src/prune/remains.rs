@@ -21,6 +21,8 @@ pub(crate) struct Remains<'c> {
     pub(crate) kept: &'c [bool],
     /// By pack: it stays. What is needed of others is in new ones.
     pub(crate) stays: Vec<bool>,
+    /// Whether a frame is known to be damaged.
+    pub(crate) is_damaged: &'c dyn Fn(usize) -> bool,
     /// Frames that were encoded anew when they moved.
     pub(crate) reencoded: &'c HashMap<usize, Reencoded>,
 }
@@ -36,7 +38,9 @@ impl Remains<'_> {
         for at in order {
             let frame = &catalog.frames[at];
             let in_place = self.stays[frame.pack as usize];
-            sound[at] = (in_place || self.kept[at]) && self.has_base(at, &sound);
+            // What is needed of a pack that goes is in a new one by now.
+            sound[at] =
+                (in_place || self.kept[at]) && self.has_base(at, &sound) && !(self.is_damaged)(at);
             // I10, of every plan that changes what frames there are.
             assert!(
                 sound[at] || !self.kept[at],

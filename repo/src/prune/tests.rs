@@ -188,6 +188,7 @@ proptest! {
             catalog: &scene.catalog,
             kept: &plan.kept,
             stays: plan.fates.iter().map(Fate::stays).collect(),
+            is_damaged: &|at| scene.damaged[at],
             reencoded: &HashMap::new(),
         };
         let void = remains.baseless();
@@ -201,12 +202,11 @@ proptest! {
             let fate = plan.fates[scene.catalog.frames[at].pack as usize];
             matches!(fate, Fate::Stay | Fate::Rescue)
         };
-        // Damage is another verdict's affair; here the frames are taken as they are.
         let mut sound = vec![false; scene.catalog.frames.len()];
         for at in scene.catalog.by_rank() {
             let has_base = scene.catalog.frames[at].base.is_none()
                 || scene.catalog.bases(at).any(|base| sound[base]);
-            sound[at] = (stays(at) || plan.kept[at]) && has_base;
+            sound[at] = (stays(at) || plan.kept[at]) && has_base && !scene.damaged[at];
         }
         for at in (0..sound.len()).filter(|at| stays(*at)) {
             prop_assert_eq!(is_void(at), !sound[at]);
