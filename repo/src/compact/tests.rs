@@ -82,7 +82,6 @@ fn many_small_packs_become_one_and_a_second_run_has_nothing_to_do() {
 fn old_whole_frames_are_recompressed_once() {
     let forge = Forge::new();
     let chunk = words(3, 8000);
-    let hopeless = noise(9, 9000);
     forge.pack(StreamKind::Data, &[forge.whole(&chunk)]);
     forge.snapshot_of(&[("db", forge.content(&[&chunk]))]);
     let mut young = options();
@@ -107,7 +106,6 @@ fn old_whole_frames_are_recompressed_once() {
     assert_eq!((third.rounds, third.recompress.packs), (0, 0), "{third:?}");
     assert_eq!(forge.problems(true), Vec::<String>::new());
     assert_reads(&forge.repository, &[chunk]);
-    drop(hopeless);
 }
 
 #[test]

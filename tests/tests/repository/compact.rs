@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use nightfold_repo::compact::{CompactOptions, CompactReport};
 use nightfold_repo::format::{Content, Entry, Kind, Metadata, Node, StreamKind};
 use nightfold_repo::prune::PruneOptions;
 use nightfold_repo::repository::{
-    OpenOptions, Password, RotateOptions, Rotated, RunWriter, StoredSnapshot, WriteOptions,
+    LeaseTimes, OpenOptions, Password, RotateOptions, Rotated, RunWriter, StoredSnapshot,
+    WriteOptions,
 };
 use nightfold_repo::storage::{Fault, FaultStorage, MemoryStorage, Storage};
 use nightfold_repo::{Error, Repository, Result};
@@ -54,8 +56,13 @@ fn rotate(repository: &Arc<Repository>) -> Result<Rotated> {
     })
 }
 
+/// A client for whom every lease that does not move is dead at once: a run that was cut held it.
 fn open_by(storage: Arc<dyn Storage>, cache: &Path, by: Password) -> Result<Arc<Repository>> {
-    let options = OpenOptions::new(cache.to_owned(), Some(by), Arc::new(|_| ()));
+    let mut options = OpenOptions::new(cache.to_owned(), Some(by), Arc::new(|_| ()));
+    options.leases = LeaseTimes {
+        renewed_every: Duration::from_secs(3600),
+        dead_after: Duration::ZERO,
+    };
     Repository::open(storage, options).map(Arc::new)
 }
 
@@ -250,7 +257,7 @@ struct Before {
 
 impl Before {
     fn new() -> Self {
-        let (storage, cache) = fresh(4096);
+        let (storage, cache) = fresh(64 << 10);
         let repository = open(storage.clone(), cache.path()).unwrap();
         let nights = nights(&repository, 8);
         Self {
