@@ -8,8 +8,8 @@ use nightfold_repo::format::Snapshot;
 use nightfold_repo::limits::PARITY_PERCENT_MAX;
 
 use crate::commands::{
-    backup, cat, check, completions, demo, diff, find, forget, index, init, key, locks, ls, prune,
-    repair, restore, snapshots, stats,
+    backup, cat, check, compact, completions, demo, diff, find, forget, index, init, key, locks,
+    ls, prune, repair, restore, snapshots, stats,
 };
 
 const AFTER_HELP: &str = "\
@@ -75,6 +75,8 @@ pub enum Command {
     Cat(cat::CatArgs),
     /// Get room back from what no snapshot needs any more
     Prune(prune::PruneArgs),
+    /// Store better what is kept for long: full packs, old data compressed harder, short chains, the newest key
+    Compact(compact::CompactArgs),
     /// Show what is running on the repository
     Locks(locks::LocksArgs),
     /// Remove snapshots that a policy does not keep, or that are named
@@ -85,7 +87,7 @@ pub enum Command {
     Repair(repair::RepairArgs),
     /// Tell how much is stored and how well it folds
     Stats(stats::StatsArgs),
-    /// List, add, remove and change passwords
+    /// List, add, remove and change passwords, and change the keys
     #[command(subcommand)]
     Key(key::KeyCommand),
     /// The local index: derived from the repository, never needed for a restore elsewhere

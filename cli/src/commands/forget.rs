@@ -134,7 +134,7 @@ fn by_id(context: &Context, args: &ForgetArgs) -> Result<Outcome> {
         let id = select::digits(text, ID_HINT)?;
         // A full id may name a snapshot that cannot be read.
         match id.parse() {
-            Ok(full) => doomed.insert(full),
+            Ok(full) => doomed.insert(repository.snapshot(&id).map_or(full, |stored| stored.id)),
             Err(()) => doomed.insert(repository.snapshot(&id)?.id),
         };
     }

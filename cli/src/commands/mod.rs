@@ -3,6 +3,7 @@
 pub mod backup;
 pub mod cat;
 pub mod check;
+pub mod compact;
 pub mod completions;
 pub mod demo;
 pub mod diff;
@@ -36,6 +37,7 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         Command::Restore(args) => restore::run(&context, &args),
         Command::Cat(args) => cat::run(&context, &args),
         Command::Prune(args) => prune::run(&context, &args),
+        Command::Compact(args) => compact::run(&context, &args),
         Command::Locks(args) => locks::run(&context, &args),
         Command::Forget(args) => forget::run(&context, &args),
         Command::Check(args) => check::run(&context, &args),

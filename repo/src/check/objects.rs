@@ -1,6 +1,6 @@
 //! Objects by themselves: config, key slots, snapshots, and what is no object at all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::few::{Few, counted};
 use super::{CheckReport, Problem};
@@ -152,7 +152,10 @@ fn note_half_forgotten(history: &History, report: &mut CheckReport) {
 
 fn note_copied_caches(history: &History, report: &mut CheckReport) {
     let mut numbers: BTreeMap<(&str, u64), u64> = BTreeMap::new();
-    for sealed in &history.snapshots {
+    let replaced = history.snapshots.iter();
+    let replaced: BTreeSet<_> = replaced.filter_map(|s| s.stored.replaces()).collect();
+    let snapshots = history.snapshots.iter();
+    for sealed in snapshots.filter(|sealed| !replaced.contains(&sealed.stored.id)) {
         let writer = &sealed.stored.snapshot.writer;
         *numbers.entry((&writer.id, writer.sequence)).or_default() += 1;
     }

@@ -7,7 +7,7 @@ use nightfold_chunker::ChunkId;
 use proptest::prelude::*;
 
 use super::PruneOptions;
-use super::apply::baseless;
+use super::Remains;
 use super::plan::{Fate, Input, Plan, plan};
 use crate::catalog::{Catalog, CatalogFrame, CatalogPack};
 use crate::format::{BaseRef, CodecKind, Kind, ObjectId, ObjectName, StreamKind};
@@ -184,7 +184,14 @@ proptest! {
         let scene = scene(&forged, &needed, &packs);
         let plan = scene.plan(&options);
         prop_assume!(plan.lost.is_empty());
-        let void = baseless(&scene.catalog, &plan, |at| scene.damaged[at]);
+        let remains = Remains {
+            catalog: &scene.catalog,
+            kept: &plan.kept,
+            stays: plan.fates.iter().map(Fate::stays).collect(),
+            is_damaged: &|at| scene.damaged[at],
+            reencoded: &HashMap::new(),
+        };
+        let void = remains.baseless();
         let is_void = |at: usize| {
             let frame = &scene.catalog.frames[at];
             let pack = scene.catalog.packs[frame.pack as usize].name.id;

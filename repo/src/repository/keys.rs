@@ -20,6 +20,8 @@ pub struct KeyInfo {
     pub label: String,
     /// How the password is made into a key.
     pub kdf: String,
+    /// The newest key epoch that it holds.
+    pub epoch: u32,
     /// Whether the repository is open by it now.
     pub current: bool,
 }
@@ -43,6 +45,7 @@ pub(super) fn new_slot(
         created,
         host: host.to_owned(),
         label: label.to_owned(),
+        epoch: keys.current()?.0,
         kdf,
         wrapped,
     })
@@ -119,7 +122,7 @@ fn slots(storage: &dyn Storage) -> Result<Vec<ObjectName>> {
     }
 }
 
-fn read_slot(storage: &dyn Storage, name: ObjectName) -> Result<KeySlot> {
+pub(super) fn read_slot(storage: &dyn Storage, name: ObjectName) -> Result<KeySlot> {
     KeySlot::decode(name, &storage.get(name)?)
 }
 
@@ -154,6 +157,7 @@ impl Repository {
                 host: slot.host,
                 label: slot.label,
                 kdf,
+                epoch: slot.epoch,
                 current: name.id == self.slot,
             });
         }
@@ -170,14 +174,20 @@ impl Repository {
         label: &str,
     ) -> Result<ObjectId> {
         self.refuse_without_encryption()?;
-        let slot = new_slot(
-            &self.vault.keys,
-            &self.vault.repository,
-            Some(password),
-            cost,
-            host,
-            label,
-        )?;
+        self.put_slot(&self.vault.keys, password, cost, host, label)
+    }
+
+    /// A slot of these keys, durable, read back and opened.
+    pub(super) fn put_slot(
+        &self,
+        keys: &Keys,
+        password: &Password,
+        cost: KdfCost,
+        host: &str,
+        label: &str,
+    ) -> Result<ObjectId> {
+        let repository = &self.vault.repository;
+        let slot = new_slot(keys, repository, Some(password), cost, host, label)?;
         let name = ObjectName::new(Kind::Key, ObjectId(random()?));
         self.put_with_copy(name, &slot.encode(name))?;
         // The new slot must open before anyone relies on it.
@@ -210,7 +220,13 @@ impl Repository {
             let hint = "this slot is the one in use: open the repository with another password to remove it, or use `key passwd`";
             return Err(Error::Invalid(hint.to_owned()));
         }
-        self.delete_with_parity(ObjectName::new(Kind::Key, id))?;
+        let name = ObjectName::new(Kind::Key, id);
+        if read_slot(&*self.storage, name).is_ok_and(|slot| slot.epoch > self.newest_epoch()) {
+            // Without this slot, what is sealed under its newest key is lost: nothing may be.
+            self.history()?;
+            self.index_of_now()?;
+        }
+        self.delete_with_parity(name)?;
         Ok(id)
     }
 
@@ -227,7 +243,7 @@ impl Repository {
         Ok(new)
     }
 
-    fn refuse_without_encryption(&self) -> Result<()> {
+    pub(super) fn refuse_without_encryption(&self) -> Result<()> {
         self.config.check_writable()?;
         if self.config.encryption == Encryption::None {
             return Err(Error::Invalid(

@@ -1,6 +1,6 @@
 //! Snapshots: publishing and listing. Only this module makes a backup visible.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io::ErrorKind;
 use std::sync::{Arc, PoisonError};
 
@@ -36,6 +36,20 @@ impl StoredSnapshot {
         self.snapshot.extensions.get(LEASE_FIELD)?.as_str()
     }
 
+    /// The id that it had when it was first published: a change of keys gives it another.
+    pub fn original(&self) -> Option<ObjectId> {
+        self.id_in(ORIGINAL_FIELD)
+    }
+
+    /// The object that it was put in the place of, when the keys were changed.
+    pub(crate) fn replaces(&self) -> Option<ObjectId> {
+        self.id_in(REPLACES_FIELD)
+    }
+
+    fn id_in(&self, field: &str) -> Option<ObjectId> {
+        self.snapshot.extensions.get(field)?.as_str()?.parse().ok()
+    }
+
     /// The first eight digits, enough to name it among thousands.
     pub fn short_id(&self) -> String {
         self.id.to_string()[..8].to_owned()
@@ -43,7 +57,11 @@ impl StoredSnapshot {
 }
 
 /// The field of a snapshot that names the lease it was published under.
-const LEASE_FIELD: &str = "lease";
+pub(super) const LEASE_FIELD: &str = "lease";
+/// The field of a snapshot that was sealed anew with the id that it had at first.
+pub(super) const ORIGINAL_FIELD: &str = "original";
+/// The field of such a snapshot with the id that it had before.
+pub(super) const REPLACES_FIELD: &str = "replaces";
 
 /// Whether the snapshot was published after its lease was taken back: what it rests on may be gone.
 pub(crate) fn is_void(leases: &Leases, stored: &StoredSnapshot) -> bool {
@@ -90,6 +108,9 @@ impl Repository {
                 Err(other) => return Err(other),
             }
         }
+        // Of one that is being sealed anew, the old object may be there still.
+        let replaced: BTreeSet<ObjectId> = snapshots.iter().filter_map(|s| s.replaces()).collect();
+        snapshots.retain(|stored| !replaced.contains(&stored.id));
         snapshots.sort_by_cached_key(|stored| (stored.snapshot.timestamp(), stored.id));
         Ok((snapshots, errors))
     }
@@ -115,13 +136,25 @@ impl Repository {
         Ok(snapshots)
     }
 
-    /// The snapshot whose id starts with `prefix`.
+    /// The snapshot whose id starts with `prefix`, or whose first id did before the keys were changed.
     pub fn snapshot(&self, prefix: &str) -> Result<StoredSnapshot> {
         let ids: Vec<_> = self
             .list_snapshots()?
             .into_iter()
             .map(|listed| listed.id)
             .collect();
+        let none = ids.iter().all(|id| !id.to_string().starts_with(prefix));
+        if none && !prefix.is_empty() && self.newest_epoch() > 0 {
+            let snapshots = self.snapshots()?;
+            let originals: Vec<ObjectId> = snapshots.iter().filter_map(|s| s.original()).collect();
+            let original = one_of(&originals, prefix, "snapshot")?;
+            let found = snapshots
+                .into_iter()
+                .find(|s| s.original() == Some(original));
+            if let Some(found) = found {
+                return Ok(found);
+            }
+        }
         self.read_snapshot(one_of(&ids, prefix, "snapshot")?)
     }
 

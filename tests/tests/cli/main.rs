@@ -11,6 +11,7 @@
 mod backup;
 mod browse;
 mod choose;
+mod compact;
 mod configuration;
 mod demo;
 mod forget;

@@ -2,6 +2,7 @@
 //! repository of format 1.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod compact;
 mod concurrency;
 mod corruption;
 mod crash;

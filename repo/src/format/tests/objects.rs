@@ -51,6 +51,7 @@ fn slot() -> KeySlot {
         created: "2026-11-22T03:00:00Z".to_owned(),
         host: "db\u{1f511}".to_owned(),
         label: "first".to_owned(),
+        epoch: 0,
         kdf: Kdf::Argon2id {
             memory_kib: 64,
             passes: 3,
