@@ -3,6 +3,7 @@
 mod catalog;
 pub mod check;
 mod codec;
+pub mod copy;
 mod crypto;
 pub mod error;
 pub mod format;

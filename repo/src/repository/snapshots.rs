@@ -42,7 +42,7 @@ impl StoredSnapshot {
 }
 
 /// The field of a snapshot that names the lease it was published under.
-const LEASE_FIELD: &str = "lease";
+pub(crate) const LEASE_FIELD: &str = "lease";
 
 /// Whether the snapshot was published after its lease was taken back: what it rests on may be gone.
 pub(crate) fn is_void(leases: &Leases, stored: &StoredSnapshot) -> bool {
@@ -150,11 +150,11 @@ impl Repository {
         self.seal_json(Kind::Snapshot, &snapshot.encode())
     }
 
-    /// Publishes a snapshot under a lease, which ends: from here on the backup exists. Everything it needs must be
-    /// durable already. If the lease was taken back meanwhile, it is seen to that all is there still.
-    pub(super) fn publish_under(
+    /// Publishes a snapshot under a lease: from here on the backup exists. Everything it needs must be durable
+    /// already. If the lease was taken back meanwhile, it is seen to that all is there still.
+    pub(crate) fn publish_under(
         self: &Arc<Self>,
-        lease: HeldLease,
+        lease: &HeldLease,
         mut snapshot: Snapshot,
     ) -> Result<StoredSnapshot> {
         if lease.is_revoked()? {
@@ -163,11 +163,9 @@ impl Repository {
         snapshot
             .extensions
             .insert(LEASE_FIELD.to_owned(), lease.name().into());
-        let stored = self.publish(snapshot, &lease)?;
+        let stored = self.publish(snapshot, lease)?;
         // Whoever takes the lease back from now on has seen the snapshot.
-        let revoked = lease.is_revoked()?;
-        drop(lease);
-        if !revoked {
+        if !lease.is_revoked()? {
             return Ok(stored);
         }
         let again = self.publish_anew(stored.snapshot.clone());
