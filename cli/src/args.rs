@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 use nightfold_repo::format::Snapshot;
 
 use crate::commands::{
-    backup, cat, check, completions, demo, diff, find, index, init, key, locks, ls, prune, restore,
-    snapshots, stats,
+    backup, cat, check, completions, copy, demo, diff, find, index, init, key, locks, ls, prune,
+    restore, snapshots, stats,
 };
 
 const AFTER_HELP: &str = "\
@@ -71,6 +71,8 @@ pub enum Command {
     Restore(restore::RestoreArgs),
     /// Write one file to standard output
     Cat(cat::CatArgs),
+    /// Copy snapshots from another repository into this one
+    Copy(copy::CopyArgs),
     /// Get room back from what no snapshot needs any more
     Prune(prune::PruneArgs),
     /// Show what is running on the repository

@@ -4,6 +4,7 @@ pub mod backup;
 pub mod cat;
 pub mod check;
 pub mod completions;
+pub mod copy;
 pub mod demo;
 pub mod diff;
 pub mod find;
@@ -33,6 +34,7 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         Command::Diff(args) => diff::run(&context, &args),
         Command::Restore(args) => restore::run(&context, &args),
         Command::Cat(args) => cat::run(&context, &args),
+        Command::Copy(args) => copy::run(&context, args),
         Command::Prune(args) => prune::run(&context, &args),
         Command::Locks(args) => locks::run(&context, &args),
         Command::Check(args) => check::run(&context, &args),
