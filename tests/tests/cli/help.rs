@@ -25,6 +25,7 @@ help_of! {
     help_of_diff: "diff";
     help_of_restore: "restore";
     help_of_cat: "cat";
+    help_of_copy: "copy";
     help_of_check: "check";
     help_of_stats: "stats";
     help_of_key: "key";

@@ -12,6 +12,7 @@ mod backup;
 mod browse;
 mod choose;
 mod configuration;
+mod copy;
 mod demo;
 mod help;
 mod init;

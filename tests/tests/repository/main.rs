@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod concurrency;
+mod copy;
 mod corruption;
 mod crash;
 mod deleted_packs;
