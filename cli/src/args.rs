@@ -8,8 +8,8 @@ use nightfold_repo::format::Snapshot;
 use nightfold_repo::limits::PARITY_PERCENT_MAX;
 
 use crate::commands::{
-    backup, cat, check, compact, completions, demo, diff, find, forget, index, init, key, locks,
-    ls, prune, repair, restore, snapshots, stats,
+    backup, cat, check, compact, completions, copy, demo, diff, find, forget, index, init, key,
+    locks, ls, prune, repair, restore, snapshots, stats,
 };
 
 const AFTER_HELP: &str = "\
@@ -73,6 +73,8 @@ pub enum Command {
     Restore(restore::RestoreArgs),
     /// Write one file to standard output
     Cat(cat::CatArgs),
+    /// Copy snapshots from another repository into this one
+    Copy(copy::CopyArgs),
     /// Get room back from what no snapshot needs any more
     Prune(prune::PruneArgs),
     /// Store better what is kept for long: full packs, old data compressed harder, short chains, the newest key

@@ -4,6 +4,7 @@ mod catalog;
 pub mod check;
 mod codec;
 pub mod compact;
+pub mod copy;
 mod crypto;
 pub mod error;
 pub mod format;

@@ -5,6 +5,7 @@ pub mod cat;
 pub mod check;
 pub mod compact;
 pub mod completions;
+pub mod copy;
 pub mod demo;
 pub mod diff;
 pub mod find;
@@ -36,6 +37,7 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         Command::Diff(args) => diff::run(&context, &args),
         Command::Restore(args) => restore::run(&context, &args),
         Command::Cat(args) => cat::run(&context, &args),
+        Command::Copy(args) => copy::run(&context, args),
         Command::Prune(args) => prune::run(&context, &args),
         Command::Compact(args) => compact::run(&context, &args),
         Command::Locks(args) => locks::run(&context, &args),

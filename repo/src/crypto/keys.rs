@@ -101,6 +101,23 @@ impl Keys {
         Ok(rotated)
     }
 
+    /// New keys for a repository whose chunks shall have the ids that they have here: only the secret stays.
+    pub(crate) fn draw_like(&self) -> Result<Self> {
+        Ok(Self {
+            secret: self.secret.clone(),
+            ..Self::draw()?
+        })
+    }
+
+    /// Whether chunks have the same ids under these.
+    pub(crate) fn has_secret_of(&self, other: &Self) -> bool {
+        let (mut own, mut others) = (self.secret.bytes(), other.secret.bytes());
+        let same = own == others;
+        own.zeroize();
+        others.zeroize();
+        same
+    }
+
     /// The epoch that seals new objects, and its key.
     pub(crate) fn current(&self) -> Result<(u32, &MasterKey)> {
         let newest = self.epochs.last_key_value();

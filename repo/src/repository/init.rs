@@ -45,6 +45,22 @@ impl super::Repository {
     /// Makes a repository in a vacant place: the key slot first, the config last. Without a config there is
     /// no repository, so an interrupted `init` leaves none behind.
     pub fn init(storage: &dyn Storage, options: &InitOptions) -> Result<Config> {
+        Self::init_with(storage, options, &Keys::draw()?)
+    }
+
+    /// Makes a repository with keys and an id of its own whose chunks have the ids that they have in `like`: cut
+    /// points, sketches and sizes are the same. What is copied from one to the other is only sealed anew.
+    pub fn init_like(
+        storage: &dyn Storage,
+        mut options: InitOptions,
+        like: &Self,
+    ) -> Result<Config> {
+        options.sizes = like.cutter.sizes();
+        options.pack_bytes = like.config.pack_bytes;
+        Self::init_with(storage, &options, &like.vault.keys.draw_like()?)
+    }
+
+    fn init_with(storage: &dyn Storage, options: &InitOptions, keys: &Keys) -> Result<Config> {
         if !storage.is_vacant()? {
             return Err(Error::NotEmpty {
                 location: storage.location(),
@@ -63,7 +79,6 @@ impl super::Repository {
             return Err(Error::Invalid(range));
         }
         let repository = random::<16>()?;
-        let keys = Keys::draw()?;
         let config = Config {
             id: format!("{:032x}", u128::from_be_bytes(repository)),
             created: jiff::Timestamp::now().to_string(),
@@ -88,7 +103,7 @@ impl super::Repository {
             .as_ref()
             .map(|password| password.as_slice());
         let slot = new_slot(
-            &keys,
+            keys,
             &repository,
             password,
             options.kdf,

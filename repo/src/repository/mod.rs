@@ -43,12 +43,11 @@ pub use lease::{HeldLease, LeaseInfo, LeaseState, LeaseTimes};
 pub(crate) use needs::Needs;
 pub(crate) use parity::strength_of;
 pub use read::ContentReader;
-#[cfg(feature = "internals")]
 pub(crate) use read::chain;
 pub use reseal::OldKeys;
 pub(crate) use rewrite::{Rewriter, Written, encode_against, encode_whole};
 pub use rotate::{RotateOptions, Rotated};
-pub(crate) use snapshots::is_void;
+pub(crate) use snapshots::{LEASE_FIELD, ORIGINAL_FIELD, REPLACES_FIELD, is_void};
 pub use snapshots::{StoredSnapshot, WriterState};
 pub(crate) use tombstones::Tombstones;
 pub use track::Track;
@@ -199,6 +198,17 @@ impl Repository {
     /// Where the repository is, as its user names it.
     pub fn location(&self) -> String {
         self.storage.location()
+    }
+
+    /// Whether the other is this repository, or a copy of its folder.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.config.id == other.config.id
+    }
+
+    /// Whether chunks have the same ids and sizes in the other, so that its frames are as good here.
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.config.chunker == other.config.chunker
+            && self.vault.keys.has_secret_of(&other.vault.keys)
     }
 
     /// How leases are renewed and watched.

@@ -36,7 +36,7 @@ impl StoredSnapshot {
         self.snapshot.extensions.get(LEASE_FIELD)?.as_str()
     }
 
-    /// The id that it had when it was first published: a change of keys gives it another.
+    /// The id that it had when it was first published, here or elsewhere: a change of keys, or a copy, gives it another.
     pub fn original(&self) -> Option<ObjectId> {
         self.id_in(ORIGINAL_FIELD)
     }
@@ -57,11 +57,11 @@ impl StoredSnapshot {
 }
 
 /// The field of a snapshot that names the lease it was published under.
-pub(super) const LEASE_FIELD: &str = "lease";
-/// The field of a snapshot that was sealed anew with the id that it had at first.
-pub(super) const ORIGINAL_FIELD: &str = "original";
+pub(crate) const LEASE_FIELD: &str = "lease";
+/// The field of a snapshot that was sealed anew, or copied, with the id that it had at first.
+pub(crate) const ORIGINAL_FIELD: &str = "original";
 /// The field of such a snapshot with the id that it had before.
-pub(super) const REPLACES_FIELD: &str = "replaces";
+pub(crate) const REPLACES_FIELD: &str = "replaces";
 
 /// Whether the snapshot was published after its lease was taken back: what it rests on may be gone.
 pub(crate) fn is_void(leases: &Leases, stored: &StoredSnapshot) -> bool {
@@ -196,11 +196,11 @@ impl Repository {
         self.seal_json(Kind::Snapshot, &snapshot.encode())
     }
 
-    /// Publishes a snapshot under a lease, which ends: from here on the backup exists. Everything it needs must be
-    /// durable already. If the lease was taken back meanwhile, it is seen to that all is there still.
-    pub(super) fn publish_under(
+    /// Publishes a snapshot under a lease: from here on the backup exists. Everything it needs must be durable
+    /// already. If the lease was taken back meanwhile, it is seen to that all is there still.
+    pub(crate) fn publish_under(
         self: &Arc<Self>,
-        lease: HeldLease,
+        lease: &HeldLease,
         mut snapshot: Snapshot,
     ) -> Result<StoredSnapshot> {
         if lease.is_revoked()? {
@@ -209,11 +209,9 @@ impl Repository {
         snapshot
             .extensions
             .insert(LEASE_FIELD.to_owned(), lease.name().into());
-        let stored = self.publish(snapshot, &lease)?;
+        let stored = self.publish(snapshot, lease)?;
         // Whoever takes the lease back from now on has seen the snapshot.
-        let revoked = lease.is_revoked()?;
-        drop(lease);
-        if !revoked {
+        if !lease.is_revoked()? {
             return Ok(stored);
         }
         let again = self.publish_anew(stored.snapshot.clone());

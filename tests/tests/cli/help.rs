@@ -26,6 +26,7 @@ help_of! {
     help_of_restore: "restore";
     help_of_cat: "cat";
     help_of_forget: "forget";
+    help_of_copy: "copy";
     help_of_check: "check";
     help_of_compact: "compact";
     help_of_stats: "stats";

@@ -13,6 +13,7 @@ mod browse;
 mod choose;
 mod compact;
 mod configuration;
+mod copy;
 mod demo;
 mod forget;
 mod help;

@@ -4,6 +4,7 @@
 
 mod compact;
 mod concurrency;
+mod copy;
 mod corruption;
 mod crash;
 mod damage;
