@@ -6,7 +6,7 @@ mod fault;
 mod local;
 mod memory;
 
-pub use fault::{Fault, FaultStorage};
+pub use fault::{Fault, FaultStorage, Plan};
 pub use local::LocalStorage;
 pub use memory::MemoryStorage;
 

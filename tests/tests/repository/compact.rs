@@ -12,12 +12,12 @@ use nightfold_repo::repository::{
     LeaseTimes, OpenOptions, Password, RotateOptions, Rotated, RunWriter, StoredSnapshot,
     WriteOptions,
 };
-use nightfold_repo::storage::{Fault, FaultStorage, MemoryStorage, Storage};
+use nightfold_repo::storage::{FaultStorage, MemoryStorage, Plan, Storage};
 use nightfold_repo::{Error, Repository, Result};
 
 use crate::support::{
-    CHEAP, Files, assert_clean, assert_restores, back_up, copy_folder, fresh, noise, objects, open,
-    password, snapshot, store, table,
+    CHEAP, Files, assert_clean, assert_restores, back_up, copy_folder, cut_after, cut_before,
+    fresh, full_from, noise, objects, open, password, snapshot, store, table,
 };
 
 /// Few chunks, so that every operation can be the last.
@@ -276,14 +276,17 @@ impl Before {
 
     fn cut(
         &self,
-        fault: Option<Fault>,
+        fault: Option<Plan>,
         by: Password,
         run: impl Fn(&Arc<Repository>) -> bool,
     ) -> (MemoryStorage, tempfile::TempDir, u64) {
         let storage = self.storage.fork();
         let cache = tempfile::tempdir().unwrap();
         copy_folder(self.cache.path(), cache.path());
-        let faulty = Arc::new(FaultStorage::new(storage.clone(), fault));
+        let faulty = Arc::new(FaultStorage::new(
+            storage.clone(),
+            fault.clone().unwrap_or_default(),
+        ));
         if let Ok(repository) = open_by(faulty.clone(), cache.path(), by) {
             let done = run(&repository);
             assert!(done || fault.is_some());
@@ -291,7 +294,7 @@ impl Before {
         (storage, cache, faulty.operations())
     }
 
-    fn every_compact(&self, by: &dyn Fn() -> Password, fault: impl Fn(u64) -> Fault) {
+    fn every_compact(&self, by: &dyn Fn() -> Password, fault: impl Fn(u64) -> Plan) {
         let run = |repository: &Arc<Repository>| try_compact(repository).is_ok();
         let (.., operations) = self.cut(None, by(), run);
         for operation in 0..operations + 4 {
@@ -310,22 +313,22 @@ impl Before {
 
 #[test]
 fn a_compact_cut_before_any_operation_loses_nothing() {
-    Before::new().every_compact(&password, Fault::CutBefore);
+    Before::new().every_compact(&password, cut_before);
 }
 
 #[test]
 fn a_compact_cut_after_any_operation_loses_nothing() {
-    Before::new().every_compact(&password, Fault::CutAfter);
+    Before::new().every_compact(&password, cut_after);
 }
 
 #[test]
 fn a_disk_that_fills_during_a_compact_loses_nothing() {
-    Before::new().every_compact(&password, Fault::FullFrom);
+    Before::new().every_compact(&password, full_from);
 }
 
 #[test]
 fn sealing_anew_cut_after_any_operation_loses_nothing() {
-    Before::rotated().every_compact(&second_password, Fault::CutAfter);
+    Before::rotated().every_compact(&second_password, cut_after);
 }
 
 #[test]
@@ -334,7 +337,7 @@ fn a_rotation_cut_at_any_operation_leaves_a_password_that_opens_all() {
     let run = |repository: &Arc<Repository>| rotate(repository).is_ok();
     let (.., operations) = before.cut(None, password(), run);
     for operation in 0..operations {
-        for fault in [Fault::CutBefore(operation), Fault::CutAfter(operation)] {
+        for fault in [cut_before(operation), cut_after(operation)] {
             let (storage, cache, _) = before.cut(Some(fault), password(), run);
             let opens = |by| open_by(Arc::new(storage.clone()), cache.path(), by).ok();
             let (old, new) = (opens(password()), opens(second_password()));

@@ -13,13 +13,13 @@ use nightfold_repo::prune::PruneOptions;
 use nightfold_repo::repository::{
     InitOptions, LeaseTimes, OpenOptions, RunWriter, StoredSnapshot, Unreadable, WriteOptions,
 };
-use nightfold_repo::storage::{Fault, FaultStorage, MemoryStorage, Storage};
+use nightfold_repo::storage::{FaultStorage, MemoryStorage, Plan, Storage};
 use nightfold_repo::{Error, Repository};
 use tempfile::TempDir;
 
 use crate::support::{
-    CHEAP, Files, SIZES, assert_clean, assert_restores, back_up, entries, fresh, night, noise,
-    objects, open, open_shared, password, snapshot, store, table,
+    CHEAP, Files, SIZES, assert_clean, assert_restores, back_up, cut_after, cut_before, entries,
+    fresh, full_from, night, noise, objects, open, open_shared, password, snapshot, store, table,
 };
 
 /// A repository in memory with its client.
@@ -373,7 +373,7 @@ fn a_repository_is_not_copied_into_itself() {
 fn a_source_that_cannot_be_written_to_is_read() {
     let source = Place::new();
     let nights = source.nights(2);
-    let closed = FaultStorage::new(source.storage.clone(), Some(Fault::FullFrom(0)));
+    let closed = FaultStorage::new(source.storage.clone(), full_from(0));
     let cache = tempfile::tempdir().unwrap();
     let repository = open(closed, cache.path()).unwrap();
     assert!(repository.reading_lease("copy").is_none());
@@ -449,7 +449,7 @@ fn small_nights(source: &Place) -> Vec<(StoredSnapshot, Files)> {
 }
 
 /// Cuts the run at every operation of the destination. Afterwards that is clean, and the next run finishes.
-fn every_operation(like: bool, fault: impl Fn(u64) -> Fault) {
+fn every_operation(like: bool, fault: impl Fn(u64) -> Plan) {
     let source = Place::of(fresh(1500).0);
     let nights = small_nights(&source);
     let empty = if like {
@@ -457,10 +457,13 @@ fn every_operation(like: bool, fault: impl Fn(u64) -> Fault) {
     } else {
         Place::of(fresh(1500).0)
     };
-    let run = |fault: Option<Fault>| {
+    let run = |fault: Option<Plan>| {
         let storage = empty.storage.fork();
         let cache = tempfile::tempdir().unwrap();
-        let faulty = Arc::new(FaultStorage::new(storage.clone(), fault));
+        let faulty = Arc::new(FaultStorage::new(
+            storage.clone(),
+            fault.clone().unwrap_or_default(),
+        ));
         let shared: Arc<dyn Storage> = faulty.clone();
         let report = open_shared(shared, cache.path())
             .map_err(IngestError::from)
@@ -497,20 +500,20 @@ fn every_operation(like: bool, fault: impl Fn(u64) -> Fault) {
 
 #[test]
 fn a_crash_before_any_operation_leaves_the_rest_to_the_next_run() {
-    every_operation(true, Fault::CutBefore);
-    every_operation(false, Fault::CutBefore);
+    every_operation(true, cut_before);
+    every_operation(false, cut_before);
 }
 
 #[test]
 fn a_crash_after_any_operation_leaves_the_rest_to_the_next_run() {
-    every_operation(true, Fault::CutAfter);
-    every_operation(false, Fault::CutAfter);
+    every_operation(true, cut_after);
+    every_operation(false, cut_after);
 }
 
 #[test]
 fn a_disk_that_fills_at_any_moment_leaves_the_rest_to_the_next_run() {
-    every_operation(true, Fault::FullFrom);
-    every_operation(false, Fault::FullFrom);
+    every_operation(true, full_from);
+    every_operation(false, full_from);
 }
 
 #[test]

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex};
 
 use nightfold_repo::format::{Kind, ObjectId, ObjectName};
 use nightfold_repo::repository::{StoredSnapshot, Unreadable};
-use nightfold_repo::storage::{Fault, FaultStorage, Listed, MemoryStorage, Storage};
+use nightfold_repo::storage::{FaultStorage, Listed, MemoryStorage, Plan, Storage};
 use nightfold_repo::{Error, Repository, Result};
 
 use super::support::{
-    Files, assert_clean, assert_restores, back_up, check, copy_folder, fresh, noise, objects, open,
-    open_shared,
+    Files, assert_clean, assert_restores, back_up, check, copy_folder, cut_after, cut_before,
+    fresh, full_from, noise, objects, open, open_shared,
 };
 
 fn source(night: u64) -> Files {
@@ -177,12 +177,16 @@ fn every_operation(
     run: &dyn Fn(&Repository) -> Result<()>,
     after: &dyn Fn(&MemoryStorage, &Path, bool),
 ) {
-    for fault in [Fault::CutBefore, Fault::CutAfter, Fault::FullFrom] {
-        let crash = |fault: Option<Fault>| {
+    let faults: [fn(u64) -> Plan; 3] = [cut_before, cut_after, full_from];
+    for fault in faults {
+        let crash = |fault: Option<Plan>| {
             let storage = before.storage.fork();
             let cache = tempfile::tempdir().unwrap();
             copy_folder(before.cache.path(), cache.path());
-            let faulty = Arc::new(FaultStorage::new(storage.clone(), fault));
+            let faulty = Arc::new(FaultStorage::new(
+                storage.clone(),
+                fault.unwrap_or_default(),
+            ));
             let shared: Arc<dyn Storage> = faulty.clone();
             let succeeded = open_shared(shared, cache.path())
                 .and_then(|(repository, _)| run(&repository))

@@ -6,7 +6,7 @@ mod local;
 
 use std::io::ErrorKind;
 
-use super::{FaultStorage, Listed, LocalStorage, MemoryStorage, Storage};
+use super::{FaultStorage, Listed, LocalStorage, MemoryStorage, Plan, Storage};
 use crate::error::Error;
 use crate::format::{Kind, ObjectId, ObjectName};
 
@@ -23,7 +23,7 @@ fn is_missing<T>(result: crate::Result<T>, name: ObjectName) -> bool {
 /// Runs a claim on every backend, each time on an empty one.
 fn on_all(claim: impl Fn(&dyn Storage)) {
     claim(&MemoryStorage::new());
-    claim(&FaultStorage::new(MemoryStorage::new(), None));
+    claim(&FaultStorage::new(MemoryStorage::new(), Plan::default()));
     let folder = tempfile::tempdir().unwrap();
     claim(&LocalStorage::new(folder.path()));
     // A root that is not there yet.
