@@ -26,6 +26,7 @@ help_of! {
     help_of_restore: "restore";
     help_of_cat: "cat";
     help_of_check: "check";
+    help_of_repair: "repair";
     help_of_stats: "stats";
     help_of_key: "key";
     help_of_key_add: "key" "add";
