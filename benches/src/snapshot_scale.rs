@@ -77,11 +77,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn open(folder: &Path) -> Result<Arc<Repository>> {
-    let options = OpenOptions {
-        cache: folder.join("cache"),
-        password: Some(password()),
-        notice: Arc::new(|text| eprintln!("{text}")),
-    };
+    let options = OpenOptions::new(
+        folder.join("cache"),
+        Some(password()),
+        Arc::new(|text| eprintln!("{text}")),
+    );
     let storage = Arc::new(LocalStorage::new(folder.join("repository")));
     Ok(Arc::new(Repository::open(storage, options)?))
 }

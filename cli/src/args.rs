@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 use nightfold_repo::format::Snapshot;
 
 use crate::commands::{
-    backup, cat, check, completions, demo, diff, find, forget, index, init, key, ls, restore,
-    snapshots, stats,
+    backup, cat, check, completions, demo, diff, find, forget, index, init, key, locks, ls, prune,
+    restore, snapshots, stats,
 };
 
 const AFTER_HELP: &str = "\
@@ -71,6 +71,10 @@ pub enum Command {
     Restore(restore::RestoreArgs),
     /// Write one file to standard output
     Cat(cat::CatArgs),
+    /// Get room back from what no snapshot needs any more
+    Prune(prune::PruneArgs),
+    /// Show what is running on the repository
+    Locks(locks::LocksArgs),
     /// Remove snapshots that a policy does not keep, or that are named
     Forget(forget::ForgetArgs),
     /// Look for damage

@@ -95,11 +95,8 @@ impl Context {
 
     fn options(&self, password: Option<Password>) -> Result<OpenOptions> {
         let messages = self.messages.clone();
-        Ok(OpenOptions {
-            cache: cache_folder()?,
-            password,
-            notice: Arc::new(move |text| messages.warning(text)),
-        })
+        let notice = Arc::new(move |text: &str| messages.warning(text));
+        Ok(OpenOptions::new(cache_folder()?, password, notice))
     }
 }
 

@@ -158,6 +158,14 @@ fn explain_repository(error: &RepoError) -> (Told, u8) {
             "`nightfold check --read-data` lists all that is damaged; what it does not list is whole",
             FAILED,
         ),
+        RepoError::InUse { .. } => (
+            "`nightfold locks` shows what is running; nothing needs to be unlocked by hand",
+            LOCKED,
+        ),
+        RepoError::Refused { .. } => (
+            "`nightfold check` tells more; every snapshot and pack is as it was",
+            FAILED,
+        ),
         RepoError::Interrupted => ("", INTERRUPTED),
         RepoError::Io { source, .. } => (io_hint(source), FAILED),
         RepoError::Index { source, .. } if is_busy(source) => (

@@ -67,6 +67,23 @@ pub enum Error {
     /// An argument is out of its range.
     #[error("{0}")]
     Invalid(String),
+    /// Somebody else is at work that must be alone.
+    #[error("the repository is in use: {holder}")]
+    InUse {
+        /// Who and what.
+        holder: String,
+    },
+    /// Maintenance saw something that may mean lost or hidden objects, and so changed nothing.
+    #[error("nothing was deleted: {reason}")]
+    Refused {
+        /// What was seen.
+        reason: String,
+    },
+    /// The run stood still for so long that it was taken for dead.
+    #[error(
+        "this run stood still for so long that it was taken for dead, and what it built on was deleted: run it again"
+    )]
+    Overtaken,
     /// The run was told to stop.
     #[error("interrupted")]
     Interrupted,

@@ -13,6 +13,7 @@ pub mod internals;
 pub mod limits;
 mod pack;
 mod platform;
+pub mod prune;
 pub mod repository;
 pub mod retention;
 mod sequence;

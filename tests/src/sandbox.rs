@@ -138,11 +138,11 @@ impl Sandbox {
     pub fn library(&self) -> Repository {
         let storage = Arc::new(LocalStorage::new(self.repository()));
         let password = || Password::new(PASSWORD.into());
-        let options = OpenOptions {
-            cache: self.path("cache/nightfold"),
-            password: self.password.then(password),
-            notice: Arc::new(|text| panic!("{text}")),
-        };
+        let options = OpenOptions::new(
+            self.path("cache/nightfold"),
+            self.password.then(password),
+            Arc::new(|text| panic!("{text}")),
+        );
         Repository::open(storage, options).expect("the repository")
     }
 

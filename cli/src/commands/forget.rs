@@ -1,16 +1,19 @@
 //! `nightfold forget`.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use clap::Args;
 use jiff::Timestamp;
 use nightfold_repo::Repository;
 use nightfold_repo::format::ObjectId;
+use nightfold_repo::prune::PruneOptions;
 use nightfold_repo::repository::{StoredSnapshot, Unreadable};
 use nightfold_repo::retention::{Candidate, GroupBy, Policy, plan};
 use serde_json::{Value, json};
 
 use crate::args::{Filter, JsonFlag};
+use crate::commands::prune;
 use crate::context::Context;
 use crate::exit::{Error, Outcome, Result};
 use crate::fates::{self, Judged, Known};
@@ -52,9 +55,6 @@ pub struct ForgetArgs {
 
 /// Removes snapshots.
 pub fn run(context: &Context, args: &ForgetArgs) -> Result<Outcome> {
-    if args.prune {
-        return Err(Error::failed("this version does not prune", ""));
-    }
     if args.ids.is_empty() {
         by_policy(context, args)
     } else {
@@ -194,7 +194,7 @@ fn judge<'p>(
 fn finish(
     context: &Context,
     args: &ForgetArgs,
-    repository: &Repository,
+    repository: &Arc<Repository>,
     mut out: Output,
     (doomed, unreadable): (&[ObjectId], Unreadable),
     groups: impl FnOnce() -> Value,
@@ -204,12 +204,22 @@ fn finish(
     } else {
         repository.forget(doomed, unreadable)?
     };
+    let pruned = if args.prune {
+        let options = PruneOptions {
+            dry_run: args.dry_run,
+            ..PruneOptions::default()
+        };
+        Some(repository.prune(&options)?)
+    } else {
+        None
+    };
     if args.json.json {
         let ids: Vec<_> = doomed.iter().map(ToString::to_string).collect();
         out.json(&json!({
             "dry_run": args.dry_run,
             "groups": groups(),
             "removed": ids,
+            "pruned": pruned,
         }))?;
     } else if !context.quiet {
         let snapshots = count(number, "snapshot");
@@ -218,6 +228,9 @@ fn finish(
             (false, 0) => "nothing to remove".to_owned(),
             (false, _) => format!("removed {snapshots}"),
         })?;
+        if let Some(report) = pruned {
+            prune::tell(&mut out, args.dry_run, &report)?;
+        }
     }
     out.finish()?;
     Ok(Outcome::Done)

@@ -11,7 +11,9 @@ pub mod forget;
 pub mod index;
 pub mod init;
 pub mod key;
+pub mod locks;
 pub mod ls;
+pub mod prune;
 pub mod restore;
 pub mod snapshots;
 pub mod stats;
@@ -32,6 +34,8 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         Command::Diff(args) => diff::run(&context, &args),
         Command::Restore(args) => restore::run(&context, &args),
         Command::Cat(args) => cat::run(&context, &args),
+        Command::Prune(args) => prune::run(&context, &args),
+        Command::Locks(args) => locks::run(&context, &args),
         Command::Forget(args) => forget::run(&context, &args),
         Command::Check(args) => check::run(&context, &args),
         Command::Stats(args) => stats::run(&context, &args),

@@ -58,6 +58,8 @@ pub fn restore(
     cancel: &AtomicBool,
 ) -> Result<RestoreReport> {
     let target = Target::open(&request.target).map_err(|source| target_error(request, source))?;
+    // Where storage can be written to, prune deletes nothing meanwhile.
+    let _lease = repository.reading_lease("restore");
     survey(repository, snapshot, request, &target, progress)?;
     let mut writer = FileWriter::new(&target, request.overwrite, progress);
     let mut late = Late::default();

@@ -102,7 +102,7 @@ impl Repository {
                     .notes
                     .push(format!("not part of a repository: {strange}"));
             }
-            if kind as u8 > Kind::Snapshot as u8 && kind != Kind::Tombstone {
+            if kind == Kind::Segment {
                 let objects = self.storage().list(kind)?.len() as u64;
                 if objects > 0 {
                     report.notes.push(format!(

@@ -23,7 +23,7 @@ pub use pack::{
 };
 pub use record::{
     CondemnedFrames, CondemnedRecord, Forgotten, Lease, LeaseRecord, ProcessIdentity, Proof,
-    Proven, Tombstone, Verdict,
+    Proven, Tombstone, Verdict, Work,
 };
 pub use snapshot::{Snapshot, SnapshotStats, Writer as SnapshotWriter, escape_path, unescape_path};
 pub use varint::{Cursor, Malformed, put_varint};

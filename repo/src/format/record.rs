@@ -18,6 +18,13 @@ pub enum LeaseRecord {
         /// [`Lease::name`].
         lease: String,
     },
+    /// The holder has finished, after a verdict was published that named it as a witness.
+    Ended {
+        /// [`Lease::name`].
+        lease: String,
+        /// What it published.
+        snapshots: Vec<ObjectId>,
+    },
     /// After it was revoked these snapshots of the lease were there. Others that name it are void.
     Settled {
         /// [`Lease::name`].
@@ -36,16 +43,26 @@ pub struct Lease {
     pub counter: u64,
     /// What is done, as a user calls it: `backup`, `prune`, …
     pub command: String,
-    /// Only one such run may go on at a time: maintenance.
-    pub exclusive: bool,
+    /// What others must heed.
+    pub work: Work,
     /// On which host.
     pub host: String,
-    /// By which user.
-    pub user: String,
     /// When it began by its holder's clock, RFC 3339. For people only.
     pub started: String,
     /// The process, for observers in the same one of the same machine.
     pub process: ProcessIdentity,
+}
+
+/// What others must heed of somebody at work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Work {
+    /// He reads packs.
+    Reading,
+    /// He also puts packs that no snapshot needs yet.
+    Writing,
+    /// Maintenance: nobody else may do such a thing meanwhile.
+    Exclusive,
 }
 
 /// A process, named so that another on the same system can tell whether it still runs.
@@ -123,6 +140,9 @@ pub struct Proof {
     /// Packs, and when all their frames were last read, opened and named anew. RFC 3339.
     #[serde(default)]
     pub packs: Vec<Proven>,
+    /// Packs, and when damage was found in them. It counts until the pack is read and found sound at a later time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub damaged: Vec<Proven>,
     /// Snapshots, and since when all that they need is proven: the oldest of their packs' times.
     #[serde(default)]
     pub snapshots: Vec<Proven>,

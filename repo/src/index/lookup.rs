@@ -69,6 +69,15 @@ impl Index {
         Ok(pack)
     }
 
+    /// Two numbers that change whenever packs come or go: how many there are, and the next frame's.
+    pub(crate) fn packs_seen(&self) -> Result<(i64, i64)> {
+        self.read(|connection| {
+            let count = "SELECT count(*) FROM packs";
+            let count = connection.query_row(count, [], |row| row.get(0))?;
+            Ok((count, meta(connection, "next")?))
+        })
+    }
+
     /// All packs.
     pub(crate) fn packs(&self) -> Result<Vec<(i64, IndexedPack)>> {
         self.read(|connection| {

@@ -94,11 +94,7 @@ impl RunWriter {
     /// True if the piece is new: then its frame takes the place of the chunk's.
     fn enter_piece(&self, candidate: Candidate<'_>, id: ChunkId) -> Result<bool> {
         // In this order: the packer moves chunks from the run's memory to the index.
-        if self.unpublished().contains(id)
-            || self
-                .repository()
-                .with_index(|index| index.session()?.holds(id))?
-        {
+        if self.unpublished().contains(id) || self.repository().may_reuse(id)? {
             return Ok(false);
         }
         Ok(self
@@ -176,11 +172,7 @@ impl RunWriter {
     /// A piece that is in the previous recipe as it is.
     fn known_piece(&self, rest: &[u8], place: Place) -> Result<Option<Piece>> {
         let same = place.from == 0 && self.repository().ids().id(&rest[..place.bytes]) == place.id;
-        if same
-            && self
-                .repository()
-                .with_index(|index| index.session()?.holds(place.id))?
-        {
+        if same && self.repository().may_reuse(place.id)? {
             return Ok(Some(Piece {
                 bytes: place.bytes,
                 id: place.id,

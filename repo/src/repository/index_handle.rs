@@ -91,6 +91,12 @@ impl Repository {
         }
     }
 
+    /// Brings the index level with storage; whether packs came or went.
+    pub(super) fn index_moved(&self) -> Result<bool> {
+        let before = self.index()?.packs_seen()?;
+        Ok(self.index_of_now()?.packs_seen()? != before)
+    }
+
     /// The index, level with what storage lists now.
     pub(crate) fn index_of_now(&self) -> Result<Arc<Index>> {
         self.index.behind.store(true, Ordering::SeqCst);

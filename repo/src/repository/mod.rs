@@ -1,15 +1,20 @@
 //! A repository: made, opened, written and read.
 
 mod base;
+mod condemned;
 mod encode;
 mod forget;
 mod history;
 mod index_handle;
 mod init;
 mod keys;
+mod lease;
+mod needs;
 mod packer;
 mod read;
 mod records;
+mod rewrite;
+mod seen;
 mod snapshots;
 mod stage;
 mod tombstones;
@@ -24,14 +29,20 @@ use std::sync::{Arc, Mutex};
 use nightfold_chunker::{ChunkSizes, Cutter, IdKey, Sketcher};
 use zeroize::{Zeroize, Zeroizing};
 
+pub(crate) use condemned::{Condemned, Verdicts};
 pub use forget::Unreadable;
 pub(crate) use history::History;
 pub use index_handle::IndexReport;
 pub use init::InitOptions;
 pub use keys::KeyInfo;
+pub(crate) use lease::Leases;
+pub use lease::{HeldLease, LeaseInfo, LeaseState, LeaseTimes};
+pub(crate) use needs::Needs;
 pub use read::ContentReader;
 #[cfg(feature = "internals")]
 pub(crate) use read::chain;
+pub(crate) use rewrite::{Rewriter, Written, encode_against, encode_whole};
+pub(crate) use snapshots::is_void;
 pub use snapshots::{StoredSnapshot, WriterState};
 pub(crate) use tombstones::Tombstones;
 pub use track::Track;
@@ -57,6 +68,20 @@ pub struct OpenOptions {
     pub password: Option<Password>,
     /// Who is told of notable events.
     pub notice: Notice,
+    /// How often leases are renewed, and how long they must stand still to count as dead.
+    pub leases: LeaseTimes,
+}
+
+impl OpenOptions {
+    /// The usual options.
+    pub fn new(cache: PathBuf, password: Option<Password>, notice: Notice) -> Self {
+        Self {
+            cache,
+            password,
+            notice,
+            leases: LeaseTimes::default(),
+        }
+    }
 }
 
 /// An open repository.
@@ -74,6 +99,9 @@ pub struct Repository {
     notice: Notice,
     /// Writer and sequence number of the snapshots read so far.
     writers: Mutex<HashMap<ObjectId, (String, u64)>>,
+    lease_times: LeaseTimes,
+    /// What was condemned when a writer last looked.
+    condemned: Mutex<Arc<Condemned>>,
 }
 
 impl Repository {
@@ -137,6 +165,8 @@ impl Repository {
             cache,
             notice: options.notice,
             writers: Mutex::default(),
+            lease_times: options.leases,
+            condemned: Mutex::default(),
         })
     }
 
@@ -148,6 +178,11 @@ impl Repository {
     /// Where the repository is, as its user names it.
     pub fn location(&self) -> String {
         self.storage.location()
+    }
+
+    /// How leases are renewed and watched.
+    pub(crate) fn lease_times(&self) -> LeaseTimes {
+        self.lease_times
     }
 
     /// Cuts streams into this repository's chunks.
@@ -167,7 +202,7 @@ impl Repository {
         &self.ids
     }
 
-    fn notice(&self, text: &str) {
+    pub(crate) fn notice(&self, text: &str) {
         (self.notice)(text);
     }
 }

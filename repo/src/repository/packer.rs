@@ -11,7 +11,6 @@ use super::unpublished::Unpublished;
 use super::write::{Batch, RunTotals};
 use crate::error::Result;
 use crate::format::StreamKind;
-use crate::index::IndexedPack;
 use crate::pack::{FinishedPack, NewFrame, PackBuilder};
 
 /// Batches that may wait for the packer.
@@ -113,33 +112,20 @@ struct Publisher {
 impl Publisher {
     /// Storage first, then the index, then the run's own memory: at every moment a chunk is found in one of them.
     fn publish(&self, pack: FinishedPack) -> Result<()> {
-        let FinishedPack {
-            name,
-            epoch,
-            bytes,
-            directory,
-        } = pack;
         self.totals
             .stored_bytes
-            .fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        if !self.dry_run {
-            self.repository.storage().put(name, &bytes)?;
-            let indexed = IndexedPack {
-                id: name.id,
-                epoch,
-                stream: directory.stream,
-                bytes: bytes.len() as u64,
-            };
-            let ids: Vec<_> = directory.entries.iter().map(|entry| entry.id).collect();
-            let packs = [(indexed, directory)];
-            self.repository
-                .with_index(|index| index.insert_sound(&packs))?;
+            .fetch_add(pack.bytes.len() as u64, Ordering::Relaxed);
+        let bytes = if self.dry_run {
+            pack.bytes
+        } else {
+            let (bytes, ids) = self.repository.publish_pack(pack, true)?;
             let mut unpublished = self
                 .unpublished
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
             unpublished.published(ids.into_iter());
-        }
+            bytes
+        };
         // At the end of the run nobody wants it any more.
         let _ = self.used.send(bytes);
         Ok(())

@@ -29,11 +29,18 @@ type Fetched = HashMap<FrameKey, Vec<u8>>;
 impl Repository {
     /// The bytes of a chunk, its id checked. All frames that may hold it are tried.
     pub fn read_chunk(&self, id: ChunkId) -> Result<Vec<u8>> {
-        self.with_index(|index| match self.read_by_first_frames(index, id, None) {
-            Ok(bytes) => Ok(bytes),
-            Err(error @ Error::IndexCorrupt { .. }) => Err(error),
-            Err(_) => self.read_by_any_frames(index, id, RANK_MAX),
-        })
+        let read = || {
+            self.with_index(|index| match self.read_by_first_frames(index, id, None) {
+                Ok(bytes) => Ok(bytes),
+                Err(error @ Error::IndexCorrupt { .. }) => Err(error),
+                Err(_) => self.read_by_any_frames(index, id, RANK_MAX),
+            })
+        };
+        match read() {
+            // Its frames may have moved to packs that came since the index was caught up.
+            Err(Error::ChunkLost { .. }) if self.index_moved()? => read(),
+            other => other,
+        }
     }
 
     /// The same by frames of at most this rank: what rests on the chunk with the next rank may use no others.
@@ -52,6 +59,17 @@ impl Repository {
 
     /// The same, each chunk with its own outcome.
     pub fn read_each_chunk(&self, ids: &[ChunkId]) -> Result<Vec<Result<Vec<u8>>>> {
+        let mut chunks = self.read_each_once(ids)?;
+        let lost = |chunk: &Result<_>| matches!(chunk, Err(Error::ChunkLost { .. }));
+        if chunks.iter().any(lost) && self.index_moved()? {
+            for (chunk, id) in chunks.iter_mut().zip(ids).filter(|(chunk, _)| lost(chunk)) {
+                *chunk = self.read_chunk(*id);
+            }
+        }
+        Ok(chunks)
+    }
+
+    fn read_each_once(&self, ids: &[ChunkId]) -> Result<Vec<Result<Vec<u8>>>> {
         self.with_index(|index| {
             let chains: Vec<_> = ids.par_iter().map(|id| chain(index, *id)).collect();
             // What cannot be planned or fetched is left to the slow path, which says what is wrong.
@@ -81,23 +99,14 @@ impl Repository {
         })
     }
 
-    /// Whether the repository has every chunk of a content and of its recipe.
+    /// Whether the repository has every chunk of a content and of its recipe, and a new snapshot may rest on them.
     pub fn holds_content(&self, content: &Content) -> Result<bool> {
-        let Ok(recipe) = self.recipe_ids(content) else {
+        let Ok(levels) = self.content_levels(content) else {
             return Ok(false);
         };
-        let Ok(ids) = self.content_ids(content) else {
-            return Ok(false);
-        };
-        self.with_index(|index| {
-            let session = index.session()?;
-            for id in recipe.iter().chain(&ids) {
-                if !session.holds(*id)? {
-                    return Ok(false);
-                }
-            }
-            Ok(true)
-        })
+        let ids = levels.concat();
+        let held = self.with_index(|index| self.may_reuse_each(index, &ids))?;
+        Ok(held.into_iter().all(|held| held))
     }
 
     fn fetch(&self, index: &Index, mut rows: Vec<FrameRow>) -> Result<Fetched> {
@@ -254,14 +263,7 @@ impl Repository {
 
     /// The chunk ids of a content, recipes resolved. Empty for inline bytes.
     pub fn content_ids(&self, content: &Content) -> Result<Vec<ChunkId>> {
-        let Content::Chunks { depth, ids, size } = content else {
-            return Ok(Vec::new());
-        };
-        let mut ids = ids.clone();
-        for _ in 0..(*depth).min(CONTENT_DEPTH_MAX) {
-            ids = self.recipe_level(&ids, *size)?;
-        }
-        Ok(ids)
+        Ok(self.content_levels(content)?.pop().unwrap_or_default())
     }
 
     /// The ids of the chunks that hold the recipe of a content, all depths.
@@ -271,15 +273,20 @@ impl Repository {
 
     /// The same for each depth, the topmost first.
     pub(super) fn recipe_levels(&self, content: &Content) -> Result<Vec<Vec<ChunkId>>> {
+        let mut levels = self.content_levels(content)?;
+        levels.pop();
+        Ok(levels)
+    }
+
+    /// The ids of the chunks that hold the recipe, the topmost depth first, and at the end those of the content itself.
+    pub(super) fn content_levels(&self, content: &Content) -> Result<Vec<Vec<ChunkId>>> {
         let Content::Chunks { depth, ids, size } = content else {
             return Ok(Vec::new());
         };
-        let mut levels = Vec::new();
-        let mut level = ids.clone();
-        for _ in 0..(*depth).min(CONTENT_DEPTH_MAX) {
-            let below = self.recipe_level(&level, *size)?;
-            levels.push(level);
-            level = below;
+        let mut levels = vec![ids.clone()];
+        for at in 0..usize::from((*depth).min(CONTENT_DEPTH_MAX)) {
+            let below = self.recipe_level(&levels[at], *size)?;
+            levels.push(below);
         }
         Ok(levels)
     }

@@ -1,16 +1,22 @@
 //! Snapshots: publishing and listing. Only this module makes a backup visible.
 
+use std::collections::HashSet;
 use std::io::ErrorKind;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
+use nightfold_chunker::ChunkId;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::Repository;
+use super::forget::Unreadable;
 use super::keys::one_of;
+use super::lease::{HeldLease, Leases};
+use super::needs::Needs;
+use super::write::{ChunkInput, RunWriter, WriteOptions};
 use crate::crypto::random;
 use crate::error::{Error, Result};
-use crate::format::{Kind, ObjectId, ObjectName, Snapshot, SnapshotWriter};
+use crate::format::{Kind, ObjectId, ObjectName, Snapshot, SnapshotWriter, StreamKind};
 use crate::sequence;
 use crate::storage::Listed;
 
@@ -24,10 +30,24 @@ pub struct StoredSnapshot {
 }
 
 impl StoredSnapshot {
+    /// The lease that it was published under.
+    pub(crate) fn lease(&self) -> Option<&str> {
+        self.snapshot.extensions.get(LEASE_FIELD)?.as_str()
+    }
+
     /// The first eight digits, enough to name it among thousands.
     pub fn short_id(&self) -> String {
         self.id.to_string()[..8].to_owned()
     }
+}
+
+/// The field of a snapshot that names the lease it was published under.
+const LEASE_FIELD: &str = "lease";
+
+/// Whether the snapshot was published after its lease was taken back: what it rests on may be gone.
+pub(crate) fn is_void(leases: &Leases, stored: &StoredSnapshot) -> bool {
+    let void = |lease| leases.voids(lease, stored.id);
+    stored.lease().is_some_and(void)
 }
 
 /// What a client remembers of its own snapshots.
@@ -51,8 +71,15 @@ impl Repository {
             .collect();
         let (mut snapshots, mut errors) = (Vec::new(), Vec::new());
         self.remember_writers(read.iter().flatten());
+        let leases = self.settled_leases(read.iter().flatten())?;
         for result in read {
             match result {
+                Ok(stored) if is_void(&leases, &stored) => {
+                    self.notice(&format!(
+                        "snapshot {} is left out: its run was taken for dead before it was published",
+                        stored.short_id()
+                    ));
+                }
                 Ok(snapshot) => snapshots.push(snapshot),
                 // Forgotten by somebody since it was listed.
                 Err(Error::Missing { .. }) => {}
@@ -64,6 +91,18 @@ impl Repository {
         }
         snapshots.sort_by_cached_key(|stored| (stored.snapshot.timestamp(), stored.id));
         Ok((snapshots, errors))
+    }
+
+    /// What is known of revoked leases, if any of the snapshots names a lease.
+    fn settled_leases<'s>(
+        &self,
+        mut snapshots: impl Iterator<Item = &'s StoredSnapshot>,
+    ) -> Result<Leases> {
+        if snapshots.any(|stored| stored.lease().is_some()) {
+            self.unwatched_leases()
+        } else {
+            Ok(Leases::default())
+        }
     }
 
     /// All readable snapshots, oldest first; a notice tells of the others.
@@ -117,8 +156,72 @@ impl Repository {
         self.seal_json(Kind::Snapshot, &snapshot.encode())
     }
 
-    /// Publishes a snapshot: from here on the backup exists. Everything it needs must be durable already.
-    pub(super) fn publish(&self, mut snapshot: Snapshot) -> Result<StoredSnapshot> {
+    /// Publishes a snapshot under a lease, which ends: from here on the backup exists. Everything it needs must be
+    /// durable already. If the lease was taken back meanwhile, it is seen to that all is there still.
+    pub(super) fn publish_under(
+        self: &Arc<Self>,
+        lease: HeldLease,
+        mut snapshot: Snapshot,
+    ) -> Result<StoredSnapshot> {
+        if lease.is_revoked()? {
+            return self.publish_anew(snapshot);
+        }
+        snapshot
+            .extensions
+            .insert(LEASE_FIELD.to_owned(), lease.name().into());
+        let stored = self.publish(snapshot, &lease)?;
+        // Whoever takes the lease back from now on has seen the snapshot.
+        let revoked = lease.is_revoked()?;
+        drop(lease);
+        if !revoked {
+            return Ok(stored);
+        }
+        let again = self.publish_anew(stored.snapshot.clone());
+        self.forget(&[stored.id], Unreadable::Refuse)?;
+        again
+    }
+
+    /// Publishes a snapshot under a new lease, of a run that was taken for dead: prune may have deleted what it rests on.
+    fn publish_anew(self: &Arc<Self>, snapshot: Snapshot) -> Result<StoredSnapshot> {
+        let writer = RunWriter::start(self, WriteOptions::default())?;
+        let ids = self.needs_of(&snapshot)?;
+        let reusable = self.with_index(|index| self.may_reuse_each(index, &ids))?;
+        for (id, _) in ids.iter().zip(reusable).filter(|(_, reusable)| !reusable) {
+            let bytes = self.read_chunk(*id)?;
+            let stream = self.with_index(|index| match index.frames(*id)?.first() {
+                Some(row) => Ok(index.pack(row.pack)?.stream),
+                None => Ok(StreamKind::Data),
+            })?;
+            let chunk = ChunkInput {
+                bytes: &bytes,
+                samples: None,
+                track: None,
+            };
+            writer.store(stream, &[chunk])?;
+        }
+        let published = writer.publish(|_| snapshot)?;
+        published.ok_or(Error::Interrupted)
+    }
+
+    /// All chunks that a snapshot needs.
+    fn needs_of(&self, snapshot: &Snapshot) -> Result<Vec<ChunkId>> {
+        let stored = StoredSnapshot {
+            id: ObjectId::default(),
+            snapshot: snapshot.clone(),
+        };
+        let mut ids = HashSet::new();
+        Needs::new(self)
+            .snapshot(&stored, &mut |id| {
+                ids.insert(id);
+            })
+            .map_err(|error| match error {
+                Error::ChunkLost { .. } | Error::Corrupt { .. } => Error::Overtaken,
+                other => other,
+            })?;
+        Ok(ids.into_iter().collect())
+    }
+
+    fn publish(&self, mut snapshot: Snapshot, lease: &HeldLease) -> Result<StoredSnapshot> {
         // Two runs of one client must not take the same number.
         let _lock = crate::platform::lock_file(&self.cache.join("writer.lock"))
             .map_err(|error| Error::io("lock", self.cache.join("writer.lock").display(), error))?;
@@ -134,6 +237,8 @@ impl Repository {
         };
         let (name, sealed) = self.seal_snapshot(&snapshot)?;
         state.previous = blake3::hash(&sealed).to_string();
+        // Said before it is done: whoever waits for the lease looks whether it was.
+        lease.published(name.id);
         self.storage.put(name, &sealed)?;
         self.save_writer_state(&state)?;
         let read_back = self.read_snapshot(name.id)?;

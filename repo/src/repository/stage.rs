@@ -53,3 +53,13 @@ impl<T: Send + 'static> Stage<T> {
         }
     }
 }
+
+/// The thread of a stage never outlives it: what it writes is covered by its owner's lease.
+impl<T> Drop for Stage<T> {
+    fn drop(&mut self) {
+        self.sender = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

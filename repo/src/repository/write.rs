@@ -11,7 +11,7 @@ use super::encode::{Job, TYPICAL_AT_FIRST};
 use super::packer::{self, Packer};
 use super::track::Track;
 use super::unpublished::Unpublished;
-use super::{Repository, StoredSnapshot};
+use super::{HeldLease, Repository, StoredSnapshot};
 use crate::codec;
 use crate::error::{Error, Result};
 use crate::format::{Content, Snapshot, StreamKind};
@@ -77,6 +77,8 @@ pub struct RunWriter {
     totals: Arc<RunTotals>,
     packer: Packer,
     failed: AtomicBool,
+    /// Ended last: whatever this run may still write, others know that it is at work.
+    lease: Option<HeldLease>,
     /// Parts of a chunk that a delta of this run takes.
     pub(super) typical_delta: AtomicU64,
 }
@@ -85,8 +87,16 @@ impl RunWriter {
     /// Starts a run.
     pub fn start(repository: &Arc<Repository>, options: WriteOptions) -> Result<Self> {
         repository.config().check_writable()?;
-        // Opened here so that a failure comes before anything is read.
-        repository.index()?;
+        // A dry run changes nothing, and so keeps nobody from deleting what it looks at. The index is opened here so
+        // that a failure comes before anything is read.
+        let lease = if options.dry_run {
+            repository.index()?;
+            None
+        } else {
+            let lease = repository.lease("backup")?;
+            repository.heed_verdicts()?;
+            Some(lease)
+        };
         let unpublished = Arc::new(Mutex::new(Unpublished::default()));
         let totals = Arc::new(RunTotals::default());
         let packer = packer::start(
@@ -104,6 +114,7 @@ impl RunWriter {
             totals,
             packer,
             failed: AtomicBool::new(false),
+            lease,
             typical_delta,
         })
     }
@@ -255,10 +266,10 @@ impl RunWriter {
             return Err(Error::Interrupted);
         }
         let snapshot = complete(&self.totals);
-        if self.options.dry_run {
+        let Some(lease) = self.lease.take() else {
             return Ok(None);
-        }
-        self.repository.publish(snapshot).map(Some)
+        };
+        self.repository.publish_under(lease, snapshot).map(Some)
     }
 
     /// Which of the chunks are held or on their way. Asked in this order: the packer moves chunks from the run's
@@ -272,7 +283,7 @@ impl RunWriter {
         let asked: Vec<ChunkId> = others.iter().map(|at| ids[*at]).collect();
         let found = self
             .repository
-            .with_index(|index| index.holds_each(&asked))?;
+            .with_index(|index| self.repository.may_reuse_each(index, &asked))?;
         for (at, found) in others.into_iter().zip(found) {
             held[at] = found;
         }

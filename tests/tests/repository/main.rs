@@ -10,4 +10,5 @@ mod fixture;
 mod forget;
 mod index;
 mod pieces;
+mod prune;
 mod support;

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use nightfold_chunker::{ChunkId, ChunkSizes};
-use nightfold_repo::check::{CheckOptions, CheckReport};
+use nightfold_repo::check::{CheckOptions, CheckReport, ReadData};
 use nightfold_repo::format::{
     Content, Entry, Kind, Metadata, Node, ObjectName, Snapshot, SnapshotStats, SnapshotWriter,
     StreamKind,
@@ -66,11 +66,11 @@ pub fn open_noticed(
 pub fn open_shared(storage: Arc<dyn Storage>, cache: &Path) -> Result<(Arc<Repository>, Notices)> {
     let notices = Notices::default();
     let told = Arc::clone(&notices);
-    let options = OpenOptions {
-        cache: cache.to_owned(),
-        password: Some(password()),
-        notice: Arc::new(move |text| told.lock().unwrap().push(text.to_owned())),
-    };
+    let options = OpenOptions::new(
+        cache.to_owned(),
+        Some(password()),
+        Arc::new(move |text| told.lock().unwrap().push(text.to_owned())),
+    );
     let repository = Repository::open(storage, options)?;
     Ok((Arc::new(repository), notices))
 }
@@ -312,7 +312,9 @@ pub fn assert_restores(repository: &Repository, stored: &StoredSnapshot, expecte
 
 /// Checks with every byte read.
 pub fn check_data(repository: &Repository) -> CheckReport {
-    let options = CheckOptions { read_data: true };
+    let options = CheckOptions {
+        read_data: ReadData::All,
+    };
     repository.check(&options, &|_, _| ()).unwrap()
 }
 

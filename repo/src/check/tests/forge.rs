@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use nightfold_chunker::{ChunkId, ChunkSizes};
 
-use crate::check::{CheckOptions, CheckReport};
+use crate::check::{CheckOptions, CheckReport, ReadData};
 use crate::codec;
 use crate::crypto::KdfCost;
 use crate::format::{
@@ -55,11 +55,7 @@ impl Forge {
     /// A client that has not seen the repository before.
     pub(crate) fn open(storage: MemoryStorage) -> Self {
         let cache = tempfile::tempdir().unwrap();
-        let options = OpenOptions {
-            cache: cache.path().to_owned(),
-            password: Some(password()),
-            notice: Arc::new(|_| ()),
-        };
+        let options = OpenOptions::new(cache.path().to_owned(), Some(password()), Arc::new(|_| ()));
         let repository = Repository::open(Arc::new(storage.clone()), options).unwrap();
         Self {
             repository: Arc::new(repository),
@@ -142,6 +138,11 @@ impl Forge {
     }
 
     pub(crate) fn check(&self, read_data: bool) -> CheckReport {
+        let read_data = if read_data {
+            ReadData::All
+        } else {
+            ReadData::None
+        };
         let options = CheckOptions { read_data };
         self.repository.check(&options, &|_, _| ()).unwrap()
     }

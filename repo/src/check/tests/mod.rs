@@ -6,4 +6,5 @@ mod deltas;
 pub(crate) mod forge;
 mod lists;
 mod notes;
+mod proofs;
 mod writers;

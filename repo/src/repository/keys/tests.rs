@@ -35,11 +35,11 @@ fn open(
 ) -> (Result<Repository>, Arc<Mutex<Vec<String>>>) {
     let notices: Arc<Mutex<Vec<String>>> = Arc::default();
     let told = Arc::clone(&notices);
-    let options = OpenOptions {
-        cache: std::env::temp_dir(),
+    let options = OpenOptions::new(
+        std::env::temp_dir(),
         password,
-        notice: Arc::new(move |text| told.lock().unwrap().push(text.to_owned())),
-    };
+        Arc::new(move |text| told.lock().unwrap().push(text.to_owned())),
+    );
     let opened = Repository::open(Arc::new(storage.clone()), options);
     (opened, notices)
 }

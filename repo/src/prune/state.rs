@@ -1,0 +1,126 @@
+//! What is in the repository, read anew, and whether it may be believed.
+
+use std::collections::HashSet;
+
+use nightfold_chunker::ChunkId;
+
+use crate::catalog::Catalog;
+use crate::error::{Error, Result};
+use crate::format::{Kind, ObjectId, ObjectName};
+use crate::repository::{Condemned, Leases, Needs, Repository, StoredSnapshot, Verdicts, is_void};
+
+/// All that a plan is made of.
+pub(super) struct State {
+    pub(super) leases: Leases,
+    pub(super) verdicts: Verdicts,
+    pub(super) snapshots: u64,
+    pub(super) catalog: Catalog,
+    /// Positions of the first frames of the chunks that snapshots need, ascending.
+    pub(super) needed: Vec<usize>,
+    /// Packs named by verdicts.
+    pub(super) condemned: Condemned,
+    /// Frames that are damaged.
+    pub(super) damaged: Condemned,
+}
+
+impl State {
+    /// Reads leases before snapshots, and snapshots before packs: who ended in between has published what he wrote.
+    pub(super) fn read(repository: &Repository) -> Result<Self> {
+        let leases = repository.read_leases()?;
+        let verdicts = repository.verdicts()?;
+        if let Some(error) = verdicts.errors.first() {
+            return Err(refused(error.to_string()));
+        }
+        let mut snapshots = believed_snapshots(repository, &leases)?;
+        let listed: HashSet<ObjectId> = snapshots.iter().map(|stored| stored.id).collect();
+        for id in leases.published() {
+            // A listing may lag behind; the object itself does not.
+            if !listed.contains(&id) {
+                snapshots.extend(published_unlisted(repository, id)?);
+            }
+        }
+        let index = repository.index_of_now()?;
+        index.verify()?;
+        let catalog = Catalog::of_index(&index)?;
+        let ids = needed_chunks(repository, &snapshots)?;
+        let needed = positions(&catalog, ids)?;
+        let named = verdicts.published.iter().map(|(_, verdict)| verdict);
+        Ok(Self {
+            condemned: Condemned::of(named.clone().filter(|verdict| !verdict.damage)),
+            damaged: Condemned::of(named.filter(|verdict| verdict.damage)),
+            leases,
+            snapshots: snapshots.len() as u64,
+            catalog,
+            needed,
+            verdicts,
+        })
+    }
+}
+
+fn refused(reason: impl Into<String>) -> Error {
+    Error::Refused {
+        reason: reason.into(),
+    }
+}
+
+/// The snapshots, unless something about them looks less than it was.
+fn believed_snapshots(repository: &Repository, leases: &Leases) -> Result<Vec<StoredSnapshot>> {
+    let history = repository.history()?;
+    let errors = history.errors.iter().chain(&history.tombstones.errors);
+    if let Some((_, error)) = errors.into_iter().next() {
+        let reason = format!("{error}, and so it is not known what is needed");
+        return Err(refused(reason));
+    }
+    if let Some(gap) = history.gaps().first() {
+        return Err(refused(gap.to_string()));
+    }
+    repository.compare_with_seen(&history)?;
+    let snapshots = history.snapshots.into_iter().map(|sealed| sealed.stored);
+    Ok(snapshots
+        .filter(|stored| !is_void(leases, stored))
+        .collect())
+}
+
+fn published_unlisted(repository: &Repository, id: ObjectId) -> Result<Option<StoredSnapshot>> {
+    let name = ObjectName::new(Kind::Snapshot, id);
+    match repository.storage().get(name) {
+        Ok(bytes) => repository.open_snapshot(id, bytes).map(Some),
+        Err(Error::Missing { .. }) => Ok(None),
+        Err(other) => Err(other),
+    }
+}
+
+fn needed_chunks(
+    repository: &Repository,
+    snapshots: &[StoredSnapshot],
+) -> Result<HashSet<ChunkId>> {
+    let mut ids = HashSet::new();
+    let mut needs = Needs::new(repository);
+    for stored in snapshots {
+        let told = needs.snapshot(stored, &mut |id| {
+            ids.insert(id);
+        });
+        told.map_err(|error| match error {
+            Error::ChunkLost { .. } | Error::Corrupt { .. } | Error::Missing { .. } => refused(
+                format!("snapshot {} cannot be followed: {error}", stored.short_id()),
+            ),
+            other => other,
+        })?;
+    }
+    Ok(ids)
+}
+
+fn positions(catalog: &Catalog, ids: HashSet<ChunkId>) -> Result<Vec<usize>> {
+    let mut positions = Vec::with_capacity(ids.len());
+    for id in ids {
+        let frames = catalog.of_chunk(id);
+        if frames.is_empty() {
+            return Err(refused(format!(
+                "chunk {id} is in no readable pack, and a snapshot needs it"
+            )));
+        }
+        positions.push(frames.start);
+    }
+    positions.sort_unstable();
+    Ok(positions)
+}
