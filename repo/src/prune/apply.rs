@@ -35,7 +35,7 @@ pub(super) fn prune(repository: &Arc<Repository>, options: &PruneOptions) -> Res
         // Somebody took this run for dead, and may be pruning himself. New packs do no harm.
         return Err(Error::Overtaken);
     }
-    let baseless = baseless(&state.catalog, &plan);
+    let baseless = baseless(&state.catalog, &plan, |at| state.is_damaged(at));
     condemn(repository, &state, &plan, &baseless)?;
     add_witnesses(repository, &lease)?;
     // What rests on other condemned packs is condemned by now, so that what is rescued is sound.
@@ -75,11 +75,7 @@ fn make_plan(
         packs.map(|pack| is(pack.name.id)).collect()
     };
     let deletable = deletable_packs(repository, state);
-    let is_damaged = |at: usize| {
-        let frame = &catalog.frames[at];
-        let pack = catalog.packs[frame.pack as usize].name.id;
-        state.damaged.covers(pack, frame.ordinal)
-    };
+    let is_damaged = |at: usize| state.is_damaged(at);
     let others_at_work = state.leases.held.values().any(|held| {
         held.state == LeaseState::Alive
             && held.lease.work == Work::Writing
@@ -311,7 +307,11 @@ fn condemn(
 }
 
 /// Frames of packs that stay, and that cannot be decoded once all that is condemned is gone. None of them is needed.
-pub(super) fn baseless(catalog: &Catalog, plan: &Plan) -> Vec<CondemnedFrames> {
+pub(super) fn baseless(
+    catalog: &Catalog,
+    plan: &Plan,
+    is_damaged: impl Fn(usize) -> bool,
+) -> Vec<CondemnedFrames> {
     let mut sound = vec![false; catalog.frames.len()];
     let mut by_pack: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
     for at in catalog.by_rank() {
@@ -319,7 +319,7 @@ pub(super) fn baseless(catalog: &Catalog, plan: &Plan) -> Vec<CondemnedFrames> {
         let in_place = matches!(plan.fates[frame.pack as usize], Fate::Stay | Fate::Rescue);
         let has_base = frame.base.is_none() || catalog.bases(at).any(|base| sound[base]);
         // What is needed of a pack that goes is in a new one by now.
-        sound[at] = (in_place || plan.kept[at]) && has_base;
+        sound[at] = (in_place || plan.kept[at]) && has_base && !is_damaged(at);
         assert!(
             sound[at] || !plan.kept[at],
             "a frame that a snapshot needs would lose its base"

@@ -57,6 +57,15 @@ impl State {
     }
 }
 
+impl State {
+    /// Whether a frame is known to be damaged.
+    pub(super) fn is_damaged(&self, at: usize) -> bool {
+        let frame = &self.catalog.frames[at];
+        let pack = self.catalog.packs[frame.pack as usize].name.id;
+        self.damaged.covers(pack, frame.ordinal)
+    }
+}
+
 fn refused(reason: impl Into<String>) -> Error {
     Error::Refused {
         reason: reason.into(),

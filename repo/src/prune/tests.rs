@@ -184,7 +184,7 @@ proptest! {
         let scene = scene(&forged, &needed, &packs);
         let plan = scene.plan(&options);
         prop_assume!(plan.lost.is_empty());
-        let void = baseless(&scene.catalog, &plan);
+        let void = baseless(&scene.catalog, &plan, |at| scene.damaged[at]);
         let is_void = |at: usize| {
             let frame = &scene.catalog.frames[at];
             let pack = scene.catalog.packs[frame.pack as usize].name.id;
@@ -195,12 +195,11 @@ proptest! {
             let fate = plan.fates[scene.catalog.frames[at].pack as usize];
             matches!(fate, Fate::Stay | Fate::Rescue)
         };
-        // Damage is another verdict's affair; here the frames are taken as they are.
         let mut sound = vec![false; scene.catalog.frames.len()];
         for at in scene.catalog.by_rank() {
             let has_base = scene.catalog.frames[at].base.is_none()
                 || scene.catalog.bases(at).any(|base| sound[base]);
-            sound[at] = (stays(at) || plan.kept[at]) && has_base;
+            sound[at] = (stays(at) || plan.kept[at]) && has_base && !scene.damaged[at];
         }
         for at in (0..sound.len()).filter(|at| stays(*at)) {
             prop_assert_eq!(is_void(at), !sound[at]);
