@@ -95,6 +95,7 @@ fn replace(
     outdated: impl Fn(&ObjectId) -> bool,
     change: impl FnOnce(&mut Proofs),
 ) -> Result<Option<Error>> {
+    repository.config().check_writable()?;
     let (mut records, _) = repository.records::<Proof>(Kind::Proof)?;
     for (id, record) in &mut records {
         if outdated(id) {
