@@ -23,7 +23,7 @@ impl Known {
     pub(super) fn read(repository: &Repository, report: &mut CheckReport) -> Self {
         match repository.records::<Proof>(Kind::Proof) {
             Ok((records, unreadable)) => {
-                let unreadable = unreadable.into_iter().map(problem);
+                let unreadable = unreadable.iter().map(problem);
                 report
                     .notes
                     .extend(unreadable.map(|proof| proof.to_string()));

@@ -205,6 +205,26 @@ fn damage_takes_the_proofs_of_the_pack_and_of_what_rests_on_it() {
 }
 
 #[test]
+fn damage_that_following_the_snapshots_finds_counts_too() {
+    let forge = Forge::new();
+    let chunk = noise(1, 500);
+    let data = forge.pack(Data, &[forge.whole(&chunk)]);
+    let files = list(&[("/a", forge.content(&[&chunk]))]);
+    let mut lists = [(); 2].map(|()| forge.pack(Meta, &[forge.whole(&files)]));
+    // The one that is tried first.
+    lists.sort();
+    let stored = forge.snapshot(&forge.content(&[&files]), 0);
+    clean_at(&forge, 10, ReadData::All);
+    assert_eq!(forge.proven(&stored), Some(time(10)));
+    forge.flip(lists[0], 100);
+    let problems = check_at(&forge.repository, 20, only(data)).problems;
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert_eq!(forge.pack_proven(lists[0]), None);
+    assert_eq!(forge.pack_proven(lists[1]), Some(time(10)));
+    assert_eq!(forge.proven(&stored), None);
+}
+
+#[test]
 fn checks_at_once_lose_nothing() {
     let Nights {
         forge,
