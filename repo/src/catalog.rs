@@ -126,6 +126,18 @@ impl Catalog {
         Ok(catalog)
     }
 
+    /// Of frames made up for a test.
+    #[cfg(test)]
+    pub(crate) fn of(packs: Vec<CatalogPack>, frames: Vec<CatalogFrame>) -> Self {
+        let mut catalog = Self {
+            packs,
+            frames,
+            sound: Vec::new(),
+        };
+        catalog.sort();
+        catalog
+    }
+
     fn add(&mut self, pack: CatalogPack, directory: &Directory) {
         let place = self.packs.len() as u32;
         self.packs.push(pack);

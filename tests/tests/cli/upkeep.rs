@@ -219,6 +219,7 @@ fn stats_tell_sizes_and_depths() {
       contents of files [SIZE]
       file lists and recipes [SIZE]
     snapshots, keys, config [SIZE]
+    parity and copies [SIZE]
     oldest lineage              3 versions
 
     data proven                      never (`nightfold check --read-data`)

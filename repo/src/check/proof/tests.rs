@@ -24,6 +24,7 @@ fn proof(packs: &[(u8, i64)], damaged: &[(u8, i64)], snapshots: &[(u8, i64)]) ->
         packs: proven(packs),
         damaged: proven(damaged),
         snapshots: proven(snapshots),
+        ..Proof::default()
     }
 }
 
@@ -88,6 +89,25 @@ fn what_a_check_found_counts_more_than_clocks() {
     assert_eq!(merged.of_pack(id(1)), None);
     assert_eq!(merged.into_snapshots(), BTreeMap::new());
     assert!(!proofs.refuted_by(&findings), "it is known");
+}
+
+#[test]
+fn marks_of_compact_outlive_a_merge() {
+    let aged = |byte| Proof {
+        aged: vec![id(byte)],
+        ..Proof::default()
+    };
+    let rebased = Proof {
+        rebased: vec![id(2)],
+        ..Proof::default()
+    };
+    let mut proofs = Proofs::merge(&[&aged(1), &rebased, &aged(3)]);
+    proofs.keep_packs(|pack| pack != id(3));
+    let written = &proofs.to_records()[0];
+    assert_eq!(
+        (&written.aged, &written.rebased),
+        (&vec![id(1)], &vec![id(2)])
+    );
 }
 
 #[test]

@@ -8,5 +8,6 @@ pub(crate) mod forge;
 mod lists;
 mod notes;
 mod proofs;
+mod stores;
 mod verdicts;
 mod writers;

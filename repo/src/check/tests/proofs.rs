@@ -3,8 +3,9 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use super::clients::{Client, Meanwhile, ReadOnly, check_at, clean_at, only, time};
+use super::clients::{Client, check_at, clean_at, only, time};
 use super::forge::{Forge, list, noise};
+use super::stores::{Meanwhile, ReadOnly};
 use crate::check::{CheckOptions, Clock, ReadData};
 use crate::format::StreamKind::{Data, Meta};
 use crate::format::{Content, Kind, ObjectId, ObjectName, Proof, Proven};

@@ -1,7 +1,8 @@
 //! Records of maintenance: whether they open, and what condemned packs and known damage mean.
 
-use super::clients::{Client, Listing, check_at, clean_at, only, time};
+use super::clients::{Client, check_at, clean_at, only, time};
 use super::forge::{Forge, list, noise};
+use super::stores::Listing;
 use crate::check::ReadData;
 use crate::format::StreamKind::{Data, Meta};
 use crate::format::{CondemnedFrames, CondemnedRecord, Kind, ObjectId, ObjectName, Verdict};
