@@ -65,7 +65,7 @@ impl Context {
 
     /// Opens the repository, with the configuration at hand.
     pub fn open_with(&self, config: &Config) -> Result<Arc<Repository>> {
-        self.open_at(self.storage(config)?, |needed| {
+        self.open_at(self.storage(config)?, config.parity, |needed| {
             if needed {
                 password::existing(config).map(Some)
             } else {
@@ -76,7 +76,7 @@ impl Context {
 
     /// Opens another repository, to read from it.
     pub fn open_from(&self, place: PathBuf, from: &FromPassword) -> Result<Arc<Repository>> {
-        self.open_at(storage_at(place)?, |needed| {
+        self.open_at(storage_at(place)?, None, |needed| {
             if needed {
                 from.existing().map(Some)
             } else {
@@ -90,23 +90,26 @@ impl Context {
     fn open_at(
         &self,
         storage: Arc<dyn Storage>,
+        parity: Option<u8>,
         password: impl FnOnce(bool) -> Result<Option<Found>>,
     ) -> Result<Arc<Repository>> {
         let found = password(Repository::needs_password(&*storage)?)?;
         let (password, origin) = found.map_or((None, String::new()), |found| {
             (Some(found.password), found.origin)
         });
-        let opened = Repository::open(storage, self.options(password)?);
+        let opened = Repository::open(storage, self.options(password, parity)?);
         opened.map(Arc::new).map_err(|error| match error {
             RepoError::WrongPassword { slots } => Error::WrongPassword { slots, origin },
             other => other.into(),
         })
     }
 
-    fn options(&self, password: Option<Password>) -> Result<OpenOptions> {
+    fn options(&self, password: Option<Password>, parity: Option<u8>) -> Result<OpenOptions> {
         let messages = self.messages.clone();
         let notice = Arc::new(move |text: &str| messages.warning(text));
-        Ok(OpenOptions::new(cache_folder()?, password, notice))
+        let mut options = OpenOptions::new(cache_folder()?, password, notice);
+        options.parity = parity;
+        Ok(options)
     }
 }
 

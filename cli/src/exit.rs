@@ -157,6 +157,10 @@ fn explain_repository(error: &RepoError) -> (Told, u8) {
             FAILED,
         ),
         RepoError::WrongPassword { .. } => ("", WRONG_PASSWORD),
+        RepoError::KeysChanged { .. } => (
+            "run it again, with the new password; what this run stored is not lost",
+            FAILED,
+        ),
         RepoError::Unsupported { .. } => ("nothing was read or changed", FAILED),
         RepoError::Corrupt { .. } | RepoError::Missing { .. } | RepoError::ChunkLost { .. } => {
             (DAMAGED, FAILED)

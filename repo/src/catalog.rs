@@ -126,6 +126,18 @@ impl Catalog {
         Ok(catalog)
     }
 
+    /// Of frames made up for a test.
+    #[cfg(test)]
+    pub(crate) fn of(packs: Vec<CatalogPack>, frames: Vec<CatalogFrame>) -> Self {
+        let mut catalog = Self {
+            packs,
+            frames,
+            sound: Vec::new(),
+        };
+        catalog.sort();
+        catalog
+    }
+
     fn add(&mut self, pack: CatalogPack, directory: &Directory) {
         let place = self.packs.len() as u32;
         self.packs.push(pack);
@@ -193,13 +205,6 @@ impl Catalog {
         self.bases(at)
             .filter(|base| self.sound[*base])
             .min_by_key(|base| self.frames[*base].rank)
-    }
-
-    /// Bytes of the packs that are not sealed bytes of frames.
-    pub(crate) fn bytes_beside_frames(&self) -> u64 {
-        let all: u64 = self.packs.iter().map(|pack| pack.bytes).sum();
-        let sealed = |frame: &CatalogFrame| u64::from(frame.sealed_bytes);
-        all - self.frames.iter().map(sealed).sum::<u64>().min(all)
     }
 
     /// How many different chunks there are.

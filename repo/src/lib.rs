@@ -3,6 +3,7 @@
 mod catalog;
 pub mod check;
 mod codec;
+pub mod compact;
 pub mod copy;
 mod crypto;
 pub mod error;
@@ -13,8 +14,10 @@ mod index;
 pub mod internals;
 pub mod limits;
 mod pack;
+mod parity;
 mod platform;
 pub mod prune;
+pub mod repair;
 pub mod repository;
 pub mod retention;
 mod sequence;

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use nightfold_repo::Repository;
+use nightfold_repo::limits::PARITY_PERCENT;
 use nightfold_repo::repository::InitOptions;
 use serde_json::json;
 
-use crate::args::JsonFlag;
+use crate::args::{JsonFlag, parity_percent};
 use crate::context::Context;
 use crate::exit::{Error, Outcome, Result};
 use crate::machine;
@@ -20,6 +21,9 @@ pub struct InitArgs {
     /// How the repository is sealed
     #[arg(long, value_enum, default_value = "aes-256-gcm", value_name = "HOW")]
     encryption: Choice,
+    /// How much redundancy packs get, in percent of their bytes, to be restored from when a disk damages them; 0: none
+    #[arg(long, value_name = "PERCENT", default_value_t = PARITY_PERCENT, value_parser = parity_percent())]
+    parity: u8,
     /// Make it like this repository: with an id, keys and a password of its own, but the same secret for what chunks
     /// are called and where data are cut, so that `copy` moves what is stored as it is
     #[arg(long, value_name = "FOLDER")]
@@ -68,7 +72,8 @@ pub fn run(context: &Context, args: &InitArgs) -> Result<Outcome> {
     } else {
         None
     };
-    let options = InitOptions::new(password, machine::host());
+    let mut options = InitOptions::new(password, machine::host());
+    options.parity = args.parity;
     let made = match &like {
         Some(like) => Repository::init_like(&*storage, options, like)?,
         None => Repository::init(&*storage, &options)?,

@@ -14,9 +14,9 @@ pub struct PruneArgs {
     /// Change nothing, only tell what would be done
     #[arg(short = 'n', long)]
     dry_run: bool,
-    /// Rewrite packs until no more than this part of the repository is unused
+    /// Copy no more than this part of what is needed, to empty packs that are mostly unused
     #[arg(long, value_name = "PERCENT", default_value = "5%")]
-    max_unused: String,
+    max_repack: String,
     #[command(flatten)]
     json: JsonFlag,
 }
@@ -25,7 +25,7 @@ pub struct PruneArgs {
 pub fn run(context: &Context, args: &PruneArgs) -> Result<Outcome> {
     let options = PruneOptions {
         dry_run: args.dry_run,
-        unused_max: percent(&args.max_unused)?,
+        copied_max: percent(&args.max_repack)?,
         ..PruneOptions::default()
     };
     let report = context.open()?.prune(&options)?;
@@ -33,18 +33,18 @@ pub fn run(context: &Context, args: &PruneArgs) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// Tells what a prune did.
-pub fn print(context: &Context, json: JsonFlag, dry_run: bool, report: &PruneReport) -> Result<()> {
+fn print(context: &Context, json: JsonFlag, dry_run: bool, report: &PruneReport) -> Result<()> {
     let mut out = Output::open();
     if json.json {
         out.json(report)?;
     } else if !context.quiet {
-        told(&mut out, dry_run, report)?;
+        tell(&mut out, dry_run, report)?;
     }
     out.finish()
 }
 
-fn told(out: &mut Output, dry_run: bool, report: &PruneReport) -> Result<()> {
+/// Tells what a prune did, or would do.
+pub fn tell(out: &mut Output, dry_run: bool, report: &PruneReport) -> Result<()> {
     out.line(format_args!(
         "{} need {} of {} in {}",
         count(report.snapshots, "snapshot"),
@@ -78,13 +78,8 @@ fn told(out: &mut Output, dry_run: bool, report: &PruneReport) -> Result<()> {
     if report.written_bytes > 0 {
         let about = if dry_run { "about " } else { "" };
         out.line(format_args!(
-            "{about}{} {would}written{}",
-            size(report.written_bytes),
-            if report.reencoded_chunks > 0 {
-                format!(", {} encoded anew", count(report.reencoded_chunks, "chunk"))
-            } else {
-                String::new()
-            }
+            "{about}{} {would}written",
+            size(report.written_bytes)
         ))?;
     }
     if report.rescued_packs > 0 {
@@ -118,8 +113,8 @@ fn percent(text: &str) -> Result<f64> {
     match number.trim().parse::<f64>() {
         Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(percent / 100.0),
         _ => Err(Error::usage(
-            format!("--max-unused {text}: not a percentage"),
-            "give a number from 0 to 100, as in --max-unused 5%",
+            format!("--max-repack {text}: not a percentage"),
+            "give a number from 0 to 100, as in --max-repack 5%",
         )),
     }
 }

@@ -3,16 +3,11 @@
 use std::collections::HashSet;
 
 use crate::format::{Snapshot, SnapshotWriter};
-use crate::repository::{LEASE_FIELD, StoredSnapshot};
-
-/// The field of a copied snapshot that names the snapshot it was copied from, or the first of them.
-const ORIGINAL_FIELD: &str = "original";
+use crate::repository::{LEASE_FIELD, ORIGINAL_FIELD, REPLACES_FIELD, StoredSnapshot};
 
 /// The id under which the snapshot was made, in this repository or in another.
 pub fn original(stored: &StoredSnapshot) -> String {
-    let field = stored.snapshot.extensions.get(ORIGINAL_FIELD);
-    let named = field.and_then(|value| value.as_str());
-    named.map_or_else(|| stored.id.to_string(), str::to_owned)
+    stored.original().unwrap_or(stored.id).to_string()
 }
 
 /// Those of the source that the destination does not have, in the order given. Of several copies of one snapshot
@@ -36,6 +31,7 @@ pub fn as_copy(stored: &StoredSnapshot, files: Option<Vec<u8>>) -> Snapshot {
     }
     copy.writer = SnapshotWriter::default();
     copy.extensions.remove(LEASE_FIELD);
+    copy.extensions.remove(REPLACES_FIELD);
     let original = original(stored).into();
     copy.extensions.insert(ORIGINAL_FIELD.to_owned(), original);
     copy

@@ -9,20 +9,32 @@
 //! | `state` | what is in the repository, and whether it may be believed |
 //! | `keep` | which frames the snapshots need. Pure |
 //! | `plan` | what becomes of every pack. Pure |
-//! | `apply` | the steps and their order: deletions, the verdict, witnesses |
+//! | `apply` | the steps and their order |
 //! | `rewrite` | new packs |
+//! | `remains` | what cannot be decoded any more when the condemned is gone; that nothing needed is among it. Pure |
+//! | `verdict` | what is condemned, with its witnesses: published, taken back, dropped |
 //! | `witness` | whether those who were at work have ended |
 
 mod apply;
 mod keep;
 mod plan;
+mod remains;
 mod rewrite;
 mod state;
+mod verdict;
 mod witness;
 
 use std::sync::Arc;
 
 use serde::Serialize;
+
+pub(crate) use apply::{delete, make_plan, with_fate};
+pub(crate) use plan::{Fate, Plan};
+pub(crate) use remains::{Reencoded, Remains};
+pub(crate) use state::State;
+pub(crate) use verdict::{
+    add_witnesses, condemn, drop_verdicts, rescue, settle_dead_witnesses, sweep,
+};
 
 use crate::error::Result;
 use crate::repository::Repository;
@@ -32,20 +44,20 @@ use crate::repository::Repository;
 pub struct PruneOptions {
     /// Change nothing, only tell what would be done.
     pub dry_run: bool,
-    /// Packs are rewritten, those with most unused bytes first, until no more than this part of the repository is
-    /// unused.
-    pub unused_max: f64,
-    /// No pack is rewritten of which a smaller part than this is unused: moving what is left would cost more than it
+    /// No pack is rewritten of which a smaller part than this is unused: copying what is left would cost more than it
     /// frees.
     pub pack_unused_min: f64,
+    /// No more is copied in one run than this part of what is needed in all.
+    pub copied_max: f64,
 }
 
+/// Found by simulation: `docs/decisions/0016-what-prune-moves.md`.
 impl Default for PruneOptions {
     fn default() -> Self {
         Self {
             dry_run: false,
-            unused_max: 0.05,
-            pack_unused_min: 1.0 / 3.0,
+            pack_unused_min: 0.25,
+            copied_max: 0.05,
         }
     }
 }
@@ -73,8 +85,6 @@ pub struct PruneReport {
     pub repacked_packs: u64,
     /// Their bytes.
     pub repacked_bytes: u64,
-    /// Chunks encoded anew, so that a base that nothing else needs can go.
-    pub reencoded_chunks: u64,
     /// New packs.
     pub written_packs: u64,
     /// Their bytes.
@@ -97,3 +107,6 @@ impl Repository {
         apply::prune(self, options)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,8 +4,18 @@ use super::PruneOptions;
 use super::keep::{Kept, Trust, keep};
 use crate::catalog::Catalog;
 
-/// About what a frame takes in its pack beside its sealed bytes: its length, and its entry in the directory.
-const FRAME_BESIDE_BYTES: u64 = 60;
+/// What a pack takes beside its frames and their entries: header, tag of the directory, footer.
+const PACK_BESIDE_BYTES: u64 = 83;
+
+/// About what a frame takes in its pack beside its sealed bytes: its length, and its entry in the directory. Whether it
+/// has a sketch is not known here: half of it is counted.
+const FRAME_BESIDE_BYTES: u64 = 44;
+
+/// What a delta takes more.
+const BASE_BYTES: u64 = 13;
+
+/// A pack that is larger than all that may be copied is rewritten if this part of it is unused.
+const ALONE_UNUSED_MIN: f64 = 0.5;
 
 /// What the plan is made of.
 pub(super) struct Input<'c> {
@@ -24,7 +34,7 @@ pub(super) struct Input<'c> {
 
 /// What becomes of a pack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(crate) enum Fate {
     /// It stays.
     Stay,
     /// It was condemned, and somebody may still rely on it.
@@ -39,32 +49,27 @@ pub(super) enum Fate {
     Repack,
 }
 
-/// A frame that moves to a new pack.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Move {
-    /// Position in the catalog.
-    pub(super) frame: usize,
-    /// Its bases that move too and serve nobody else, the nearest first: encoded against what they rest on, it would
-    /// make them dispensable.
-    pub(super) skipped: Vec<usize>,
-    /// What they rest on; `None`: the last of them is whole.
-    pub(super) base: Option<usize>,
+impl Fate {
+    /// Whether it goes on to hold what it holds.
+    pub(crate) fn stays(&self) -> bool {
+        matches!(self, Self::Stay | Self::Rescue)
+    }
 }
 
 /// The plan.
-pub(super) struct Plan {
+pub(crate) struct Plan {
     /// By pack.
-    pub(super) fates: Vec<Fate>,
+    pub(crate) fates: Vec<Fate>,
     /// By frame: it is needed, directly or as a base.
-    pub(super) kept: Vec<bool>,
-    /// In the order in which they are written.
-    pub(super) moves: Vec<Move>,
+    pub(crate) kept: Vec<bool>,
+    /// Frames that are copied to new packs, in the order in which they are written.
+    pub(crate) moves: Vec<usize>,
     /// Bytes of packs that are not used.
-    pub(super) unused_bytes: u64,
+    pub(crate) unused_bytes: u64,
     /// Unused packs that stay since others are at work.
-    pub(super) spared_packs: u64,
+    pub(crate) spared_packs: u64,
     /// Positions of first frames of needed chunks that cannot be decoded.
-    pub(super) lost: Vec<usize>,
+    pub(crate) lost: Vec<usize>,
 }
 
 /// Makes the plan.
@@ -84,10 +89,14 @@ pub(super) fn plan(input: &Input<'_>, options: &PruneOptions) -> Plan {
     let mut used = vec![0u64; catalog.packs.len()];
     for (at, frame) in catalog.frames.iter().enumerate() {
         if kept[at] {
-            used[frame.pack as usize] += u64::from(frame.sealed_bytes) + FRAME_BESIDE_BYTES;
+            let base = if frame.base.is_some() { BASE_BYTES } else { 0 };
+            used[frame.pack as usize] += u64::from(frame.sealed_bytes) + FRAME_BESIDE_BYTES + base;
         }
     }
-    let unused = |pack: usize| catalog.packs[pack].bytes.saturating_sub(used[pack]);
+    let unused = |pack: usize| match (catalog.packs[pack].bytes, used[pack]) {
+        (bytes, 0) => bytes,
+        (bytes, used) => bytes.saturating_sub(used + PACK_BESIDE_BYTES),
+    };
     let mut spared_packs = 0;
     let mut fates: Vec<Fate> = (0..catalog.packs.len())
         .map(|pack| match (input.condemned[pack], used[pack]) {
@@ -104,7 +113,7 @@ pub(super) fn plan(input: &Input<'_>, options: &PruneOptions) -> Plan {
         .collect();
     choose_repacked(catalog, &used, &unused, options, &mut fates);
     let unused_bytes = (0..catalog.packs.len()).map(unused).sum();
-    let moves = moves(catalog, input.needed, &kept, &fates);
+    let moves = moves(catalog, &kept, &fates);
     Plan {
         fates,
         kept,
@@ -115,7 +124,8 @@ pub(super) fn plan(input: &Input<'_>, options: &PruneOptions) -> Plan {
     }
 }
 
-/// Takes packs that stay, those of which most is unused first, until little is unused in all that stay.
+/// Takes packs that stay and of which enough is unused, those of which most is first, until enough is to be copied.
+/// What is copied is there twice until a later run.
 fn choose_repacked(
     catalog: &Catalog,
     used: &[u64],
@@ -124,22 +134,26 @@ fn choose_repacked(
     fates: &mut [Fate],
 ) {
     let part = |pack: &usize| unused(*pack) as f64 / catalog.packs[*pack].bytes.max(1) as f64;
-    let staying = |pack: &usize| fates[*pack] == Fate::Stay && used[*pack] > 0;
-    let mut candidates: Vec<usize> = (0..fates.len()).filter(staying).collect();
-    let mut left: u64 = candidates.iter().map(|pack| unused(*pack)).sum();
-    let used_in_all: u64 = used.iter().sum();
+    let wasteful = |pack: &usize| {
+        fates[*pack] == Fate::Stay && used[*pack] > 0 && part(pack) >= options.pack_unused_min
+    };
+    let mut candidates: Vec<usize> = (0..fates.len()).filter(wasteful).collect();
     candidates.sort_by(|a, b| part(b).total_cmp(&part(a)).then(a.cmp(b)));
+    let copied_max = options.copied_max * used.iter().sum::<u64>() as f64;
+    let mut copied = 0;
     for pack in candidates {
-        let enough = left as f64 <= options.unused_max * used_in_all as f64;
-        if enough || part(&pack) < options.pack_unused_min {
-            break;
+        let fits = (copied + used[pack]) as f64 <= copied_max;
+        // One that never fits, as in a small repository the first night's, goes by itself when it is worth it.
+        let alone = copied == 0 && part(&pack) >= ALONE_UNUSED_MIN;
+        if fits || alone {
+            copied += used[pack];
+            fates[pack] = Fate::Repack;
         }
-        left -= unused(pack);
-        fates[pack] = Fate::Repack;
     }
 }
 
-fn moves(catalog: &Catalog, needed: &[usize], kept: &[bool], fates: &[Fate]) -> Vec<Move> {
+/// In the order of their packs, so that what was read together is read together.
+fn moves(catalog: &Catalog, kept: &[bool], fates: &[Fate]) -> Vec<usize> {
     let is_moved = |at: usize| fates[catalog.frames[at].pack as usize] == Fate::Repack;
     let mut moved: Vec<usize> = (0..kept.len())
         .filter(|at| kept[*at] && is_moved(*at))
@@ -148,59 +162,5 @@ fn moves(catalog: &Catalog, needed: &[usize], kept: &[bool], fates: &[Fate]) -> 
         let frame = &catalog.frames[*at];
         (frame.pack, frame.ordinal)
     });
-    let skippable = skippable(catalog, needed, kept);
-    let with_bases = |frame: usize| {
-        let mut skipped = Vec::new();
-        let mut base = kept_base(catalog, kept, frame);
-        while let Some(at) = base.filter(|at| skippable[*at] && is_moved(*at)) {
-            skipped.push(at);
-            base = kept_base(catalog, kept, at);
-        }
-        Move {
-            frame,
-            skipped,
-            base,
-        }
-    };
-    let alone = |frame: usize| Move {
-        frame,
-        skipped: Vec::new(),
-        base: None,
-    };
     moved
-        .into_iter()
-        // One that may be skipped itself moves as it is, or not at all.
-        .map(|frame| {
-            if skippable[frame] {
-                alone(frame)
-            } else {
-                with_bases(frame)
-            }
-        })
-        .collect()
-}
-
-/// By frame: it is kept only as the base of a single delta.
-fn skippable(catalog: &Catalog, needed: &[usize], kept: &[bool]) -> Vec<bool> {
-    let mut dependents = vec![0u32; kept.len()];
-    for at in (0..kept.len()).filter(|at| kept[*at]) {
-        for base in catalog.bases(at).filter(|base| kept[*base]) {
-            dependents[base] += 1;
-        }
-    }
-    for first in needed {
-        for at in catalog.of_chunk(catalog.frames[*first].id) {
-            // Not only as a base.
-            dependents[at] = u32::MAX;
-        }
-    }
-    dependents.into_iter().map(|count| count == 1).collect()
-}
-
-/// The frame that a kept delta rests on: of several the lowest.
-fn kept_base(catalog: &Catalog, kept: &[bool], at: usize) -> Option<usize> {
-    catalog
-        .bases(at)
-        .filter(|base| kept[*base])
-        .min_by_key(|base| catalog.frames[*base].rank)
 }

@@ -19,13 +19,23 @@ const RADIX: u32 = 8;
 /// Chunks below this take no delta: the base's name alone would cost what it saves.
 const DELTA_BYTES_MIN: usize = 64;
 
+/// Long steps cost: 64 versions apart a delta is a large part of the whole chunk, while prune must keep the shorter ones
+/// beside it for the nights between. So a step above [`RADIX`] is taken only when the next shorter one would lead to a
+/// chain of more deltas than this (`docs/decisions/0016-what-prune-moves.md`).
+const SHORT_STEPS_RANK_MAX: u8 = 12;
+
 /// The version that version n of a chunk is encoded against.
 fn skip_target(version: u32) -> u32 {
+    version - step(version)
+}
+
+/// The highest power of the radix that divides n.
+fn step(version: u32) -> u32 {
     let mut power = 1;
     while version.is_multiple_of(power * RADIX) {
         power *= RADIX;
     }
-    version - power
+    power
 }
 
 /// A chunk on its way to becoming a frame.
@@ -73,7 +83,7 @@ impl RunWriter {
         if version % VERSIONS_PER_LINEAGE == 0 {
             return Ok(Choice::WholeDue(version));
         }
-        let Some(base) = self.walk(candidate, found, skip_target(version))? else {
+        let Some(base) = self.skip(candidate, found, version)? else {
             return Ok(Choice::Impossible);
         };
         if base.rank >= RANK_MAX {
@@ -125,6 +135,23 @@ impl RunWriter {
             rank: row.rank,
             base: row.base,
         }))
+    }
+
+    /// The ancestor that version n rests on.
+    fn skip(
+        &self,
+        candidate: Candidate<'_>,
+        nearest: Ancestor,
+        version: u32,
+    ) -> Result<Option<Ancestor>> {
+        let step = step(version);
+        if step > RADIX {
+            let near = self.walk(candidate, nearest, version - step / RADIX)?;
+            if near.is_some_and(|near| near.rank < SHORT_STEPS_RANK_MAX) {
+                return Ok(near);
+            }
+        }
+        self.walk(candidate, nearest, skip_target(version))
     }
 
     /// The first ancestor at or below the version aimed at; a whole frame has no further ones.
@@ -209,16 +236,26 @@ mod tests {
         }
     }
 
+    /// Ranks of the versions of a chunk that never forks.
+    fn ranks() -> Vec<u8> {
+        let mut ranks = vec![0u8];
+        for version in 1..VERSIONS_PER_LINEAGE {
+            let step = step(version);
+            let near = ranks[(version - step.div_ceil(RADIX)) as usize];
+            let rank = if step > RADIX && near < SHORT_STEPS_RANK_MAX {
+                near
+            } else {
+                ranks[skip_target(version) as usize]
+            };
+            ranks.push(rank + 1);
+        }
+        ranks
+    }
+
     #[test]
-    fn chains_stay_logarithmic() {
-        let depth = |mut version: u32| {
-            let mut depth = 0;
-            while version > 0 {
-                version = skip_target(version);
-                depth += 1;
-            }
-            depth
-        };
-        assert!((1..VERSIONS_PER_LINEAGE).map(depth).max() <= Some(i32::from(RANK_MAX)));
+    fn chains_stay_short() {
+        let highest = ranks().into_iter().max();
+        assert_eq!(highest, Some(28));
+        assert!(highest < Some(RANK_MAX));
     }
 }

@@ -4,10 +4,11 @@ use nightfold_chunker::ChunkSizes;
 
 use super::Password;
 use super::keys::new_slot;
+use super::parity::put_with_copy;
 use crate::crypto::{KdfCost, Keys, random};
 use crate::error::{Error, Result};
 use crate::format::{ChunkerConfig, Config, Encryption, Features, Kind, ObjectId, ObjectName};
-use crate::limits::{PACK_BYTES_TARGET, PACK_BYTES_TARGET_MAX};
+use crate::limits::{PACK_BYTES_TARGET, PACK_BYTES_TARGET_MAX, PARITY_PERCENT, PARITY_PERCENT_MAX};
 use crate::storage::Storage;
 
 /// What a new repository shall be like.
@@ -20,6 +21,8 @@ pub struct InitOptions {
     pub sizes: ChunkSizes,
     /// Bytes at which a pack is closed.
     pub pack_bytes: u64,
+    /// Parity of packs, in percent of their bytes; 0: none.
+    pub parity: u8,
     /// The host that makes it, for the key slot.
     pub host: String,
 }
@@ -32,6 +35,7 @@ impl InitOptions {
             kdf: KdfCost::default(),
             sizes: ChunkSizes::default(),
             pack_bytes: PACK_BYTES_TARGET,
+            parity: PARITY_PERCENT,
             host,
         }
     }
@@ -70,6 +74,10 @@ impl super::Repository {
             let range = format!("a pack may be closed at 1 to {PACK_BYTES_TARGET_MAX} bytes");
             return Err(Error::Invalid(range));
         }
+        if options.parity > PARITY_PERCENT_MAX {
+            let range = format!("parity is 0 to {PARITY_PERCENT_MAX} percent");
+            return Err(Error::Invalid(range));
+        }
         let repository = random::<16>()?;
         let config = Config {
             id: format!("{:032x}", u128::from_be_bytes(repository)),
@@ -86,6 +94,7 @@ impl super::Repository {
                 max: sizes.max as u32,
             },
             pack_bytes: options.pack_bytes,
+            parity: options.parity,
             features: Features::default(),
         };
         let name = ObjectName::new(Kind::Key, ObjectId(random()?));
@@ -101,12 +110,17 @@ impl super::Repository {
             &options.host,
             "first password",
         )?;
-        storage.put(name, &slot.encode(name))?;
+        let put = |name, bytes: &[u8]| {
+            if options.parity > 0 {
+                put_with_copy(storage, name, bytes)
+            } else {
+                storage.put(name, bytes)
+            }
+        };
+        put(name, &slot.encode(name))?;
         let body = config.body();
-        storage.put(
-            ObjectName::CONFIG,
-            &Config::encode(&body, &keys.secret().config_mac(&body)),
-        )?;
+        let encoded = Config::encode(&body, &keys.secret().config_mac(&body));
+        put(ObjectName::CONFIG, &encoded)?;
         Ok(config)
     }
 }

@@ -443,3 +443,6 @@ fn describe(lease: &Lease) -> String {
         lease.command, lease.host, lease.process.pid, lease.started
     )
 }
+
+#[cfg(test)]
+mod tests;

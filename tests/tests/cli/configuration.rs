@@ -50,8 +50,8 @@ fn the_nightly_line_needs_a_name_only() {
     ");
     assert_snapshot!(shown(&call(&shop, &["snapshots"]).run()), @r"
     exit 0
-    ID        TIME                 HOST  SOURCE  TAGS     SIZE  ADDED
-    SHORT-ID  2026-01-10 03:00:00  db1   app-db  nightly   7 B  NNN B
+    ID        TIME                 HOST  SOURCE  TAGS     SIZE  ADDED  PROVEN
+    SHORT-ID  2026-01-10 03:00:00  db1   app-db  nightly   7 B  NNN B  -
     ");
     let ran = call(&shop, &["cat", "latest", "app.sql", "-q"]).run();
     assert_eq!(ran.stdout, b"a dump\n");

@@ -27,6 +27,7 @@ fn check_finds_no_damage_in_a_sound_repository() {
     exit 0
     {
       "packs": 3,
+      "packs_read": 0,
       "snapshots": 3,
       "chunks": 3,
       "bytes_read": [BYTES],
@@ -35,6 +36,86 @@ fn check_finds_no_damage_in_a_sound_repository() {
     }
     "#);
     assert_snapshot!(shop.run(&["check", "--quiet"]), @"exit 0");
+}
+
+#[test]
+fn a_part_of_the_data_can_be_read() {
+    let shop = Shop::with_nights();
+    let mut settings = Settings::clone_current();
+    settings.add_filter(r"read \S+ (K|M)?i?B", "read [SIZE]");
+    let _redacted = settings.bind_to_scope();
+    assert_snapshot!(shop.run(&["check", "--read-data-subset", "1/1"]), @r"");
+    assert_snapshot!(shop.run(&["check", "--read-data-subset", "5%"]), @r"");
+    assert_snapshot!(shop.run(&["check", "--read-data", "--for", "20m"]), @r"");
+    for wrong in ["0%", "7/5", "abc"] {
+        shop.call(&["check", "--read-data-subset", wrong])
+            .run()
+            .exits(2);
+    }
+    assert_snapshot!(shop.run(&["check", "--read-data-subset", "0%"]), @r"");
+    assert_snapshot!(shop.run(&["check", "--read-data-subset", "7/5"]), @r"");
+    assert_snapshot!(shop.run(&["check", "--read-data-subset", "abc"]), @r"");
+    assert_snapshot!(shop.run(&["check", "--read-data", "--for", "soon"]), @r"");
+    assert_snapshot!(shop.run(&["check", "--for", "20m"]), @r"");
+}
+
+#[test]
+fn what_was_read_is_shown_with_snapshots_and_stats() {
+    let shop = Shop::with_nights();
+    let proven = || {
+        let snapshots = shop.sandbox.snapshots();
+        snapshots
+            .iter()
+            .filter(|snapshot| snapshot["proven"].is_string())
+            .count()
+    };
+    assert_eq!(proven(), 0);
+    shop.sandbox.check();
+    assert_eq!(proven(), 3);
+    // The sandbox's zone is UTC.
+    let today = shop.sandbox.snapshots()[0]["proven"].as_str().unwrap()[..10].to_owned();
+    let table = shop.call(&["snapshots"]).run().exits(0).text();
+    assert_eq!(table.matches(&today).count(), 3, "{table}");
+    let stats = shop.call(&["stats"]).run().exits(0).text();
+    assert!(
+        stats.contains(&format!("in 3 packs, the oldest on {today}")),
+        "{stats}"
+    );
+    let json = shop.call(&["stats", "--json"]).run().exits(0).json();
+    assert_eq!(json["proven"]["packs"], 3);
+    assert_eq!(json["proven"]["packs_never"], 0);
+    assert_eq!(
+        json["proven"]["bytes"],
+        json["stored"]["packs_data"].as_u64().unwrap()
+            + json["stored"]["packs_meta"].as_u64().unwrap()
+    );
+    // A new night brings packs that nobody has read.
+    shop.file("data/app.sql", "insert into orders values (2, 'milk');\n");
+    shop.night("2026-01-13 03:00");
+    assert_eq!(proven(), 3);
+}
+
+#[test]
+fn a_repository_that_cannot_be_written_is_read_and_checked() {
+    let shop = Shop::with_nights();
+    let repository = shop.sandbox.repository();
+    set_writable(&repository, false);
+    let mut settings = Settings::clone_current();
+    settings.add_filter(r"read \S+ (K|M)?i?B", "read [SIZE]");
+    settings.add_filter(r"proofs(/\S+)?:", "proofs/…:");
+    let _redacted = settings.bind_to_scope();
+    let run = |arguments: &[&str]| shop.call_bound(arguments).run();
+    assert_snapshot!(shown(&run(&["check", "--read-data"])), @r"");
+    assert_snapshot!(shown(&run(&["check"])), @r"");
+    assert_snapshot!(shown(&run(&["ls", "latest", "-q"])), @r"");
+    assert_snapshot!(shown(&run(&["restore", "latest", "--target", "back", "-q"])), @r"");
+    run(&["snapshots"]).exits(0);
+    run(&["stats"]).exits(0);
+    // Without an index at hand too.
+    std::fs::remove_dir_all(shop.sandbox.path("cache/nightfold")).unwrap();
+    run(&["check", "--read-data"]).exits(0);
+    run(&["restore", "latest", "--target", "again"]).exits(0);
+    set_writable(&repository, true);
 }
 
 #[test]
@@ -81,6 +162,7 @@ fn stats_tell_sizes_and_depths() {
       contents of files [SIZE]
       file lists and recipes [SIZE]
     snapshots, keys, config [SIZE]
+    parity and copies [SIZE]
     oldest lineage              3 versions
 
     DELTAS TO DECODE  CHUNKS
@@ -175,6 +257,19 @@ fn no_repository_has_its_exit_code() {
     error: which repository?
     hint: give --repo FOLDER, or set NIGHTFOLD_REPO, or `repository` in nightfold.toml
     ");
+}
+
+/// Gives or takes the right to write all folders and files below.
+fn set_writable(path: &Path, writable: bool) {
+    use std::os::unix::fs::PermissionsExt as _;
+    if path.is_dir() {
+        for entry in std::fs::read_dir(path).unwrap() {
+            set_writable(&entry.unwrap().path(), writable);
+        }
+    }
+    let mode = std::fs::metadata(path).unwrap().permissions().mode();
+    let mode = if writable { mode | 0o200 } else { mode & 0o555 };
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
 /// Files in a folder, by name.

@@ -13,13 +13,13 @@ use nightfold_repo::prune::PruneOptions;
 use nightfold_repo::repository::{
     InitOptions, LeaseTimes, OpenOptions, RunWriter, StoredSnapshot, Unreadable, WriteOptions,
 };
-use nightfold_repo::storage::{Fault, FaultStorage, MemoryStorage, Storage};
+use nightfold_repo::storage::{FaultStorage, MemoryStorage, Plan, Storage};
 use nightfold_repo::{Error, Repository};
 use tempfile::TempDir;
 
 use crate::support::{
-    CHEAP, Files, SIZES, assert_clean, assert_restores, back_up, entries, fresh, night, noise,
-    objects, open, open_shared, password, snapshot, store, table,
+    CHEAP, Files, SIZES, assert_clean, assert_restores, back_up, cut_after, cut_before, entries,
+    fresh, full_from, night, noise, objects, open, open_shared, password, snapshot, store, table,
 };
 
 /// A repository in memory with its client.
@@ -71,7 +71,7 @@ impl Place {
     fn prune(&self) {
         let options = PruneOptions {
             dry_run: false,
-            unused_max: 0.0,
+            copied_max: 1.0,
             pack_unused_min: 0.0,
         };
         self.repository.prune(&options).unwrap();
@@ -377,7 +377,7 @@ fn a_repository_is_not_copied_into_itself() {
 fn a_source_that_cannot_be_written_to_is_read() {
     let source = Place::new();
     let nights = source.nights(2);
-    let closed = FaultStorage::new(source.storage.clone(), Some(Fault::FullFrom(0)));
+    let closed = FaultStorage::new(source.storage.clone(), full_from(0));
     let cache = tempfile::tempdir().unwrap();
     let repository = open(closed, cache.path()).unwrap();
     assert!(repository.reading_lease("copy").is_none());
@@ -396,7 +396,7 @@ fn with_a_pruner(pruner: impl Fn(&Place) -> Arc<Repository>) {
     let pruner = pruner(&destination);
     let options = PruneOptions {
         dry_run: false,
-        unused_max: 0.0,
+        copied_max: 1.0,
         pack_unused_min: 0.0,
     };
     for (stored, _) in &nights {
@@ -453,7 +453,7 @@ fn small_nights(source: &Place) -> Vec<(StoredSnapshot, Files)> {
 }
 
 /// Cuts the run at every operation of the destination. Afterwards that is clean, and the next run finishes.
-fn every_operation(like: bool, fault: impl Fn(u64) -> Fault) {
+fn every_operation(like: bool, fault: impl Fn(u64) -> Plan) {
     let source = Place::of(fresh(1500).0);
     let nights = small_nights(&source);
     let empty = if like {
@@ -461,10 +461,13 @@ fn every_operation(like: bool, fault: impl Fn(u64) -> Fault) {
     } else {
         Place::of(fresh(1500).0)
     };
-    let run = |fault: Option<Fault>| {
+    let run = |fault: Option<Plan>| {
         let storage = empty.storage.fork();
         let cache = tempfile::tempdir().unwrap();
-        let faulty = Arc::new(FaultStorage::new(storage.clone(), fault));
+        let faulty = Arc::new(FaultStorage::new(
+            storage.clone(),
+            fault.clone().unwrap_or_default(),
+        ));
         let shared: Arc<dyn Storage> = faulty.clone();
         let report = open_shared(shared, cache.path())
             .map_err(IngestError::from)
@@ -501,20 +504,20 @@ fn every_operation(like: bool, fault: impl Fn(u64) -> Fault) {
 
 #[test]
 fn a_crash_before_any_operation_leaves_the_rest_to_the_next_run() {
-    every_operation(true, Fault::CutBefore);
-    every_operation(false, Fault::CutBefore);
+    every_operation(true, cut_before);
+    every_operation(false, cut_before);
 }
 
 #[test]
 fn a_crash_after_any_operation_leaves_the_rest_to_the_next_run() {
-    every_operation(true, Fault::CutAfter);
-    every_operation(false, Fault::CutAfter);
+    every_operation(true, cut_after);
+    every_operation(false, cut_after);
 }
 
 #[test]
 fn a_disk_that_fills_at_any_moment_leaves_the_rest_to_the_next_run() {
-    every_operation(true, Fault::FullFrom);
-    every_operation(false, Fault::FullFrom);
+    every_operation(true, full_from);
+    every_operation(false, full_from);
 }
 
 #[test]

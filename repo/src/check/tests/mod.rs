@@ -6,4 +6,6 @@ mod deltas;
 pub(crate) mod forge;
 mod lists;
 mod notes;
+mod proofs;
+mod stores;
 mod writers;
