@@ -69,6 +69,14 @@ pub(crate) fn is_void(leases: &Leases, stored: &StoredSnapshot) -> bool {
     stored.lease().is_some_and(void)
 }
 
+/// What it means that a run which was taken for dead does not find what it relied on.
+fn overtaken(error: Error) -> Error {
+    match error {
+        Error::ChunkLost { .. } | Error::Corrupt { .. } => Error::Overtaken,
+        other => other,
+    }
+}
+
 /// What a client remembers of its own snapshots.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WriterState {
@@ -225,7 +233,7 @@ impl Repository {
         let ids = self.needs_of(&snapshot)?;
         let reusable = self.with_index(|index| self.may_reuse_each(index, &ids))?;
         for (id, _) in ids.iter().zip(reusable).filter(|(_, reusable)| !reusable) {
-            let bytes = self.read_chunk(*id)?;
+            let bytes = self.read_chunk(*id).map_err(overtaken)?;
             let stream = self.with_index(|index| match index.frames(*id)?.first() {
                 Some(row) => Ok(index.pack(row.pack)?.stream),
                 None => Ok(StreamKind::Data),
@@ -252,10 +260,7 @@ impl Repository {
             .snapshot(&stored, &mut |id| {
                 ids.insert(id);
             })
-            .map_err(|error| match error {
-                Error::ChunkLost { .. } | Error::Corrupt { .. } => Error::Overtaken,
-                other => other,
-            })?;
+            .map_err(overtaken)?;
         Ok(ids.into_iter().collect())
     }
 
