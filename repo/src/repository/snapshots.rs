@@ -117,7 +117,10 @@ impl Repository {
             }
         }
         // Of one that is being sealed anew, the old object may be there still.
-        let replaced: BTreeSet<ObjectId> = snapshots.iter().filter_map(|s| s.replaces()).collect();
+        let replaced: BTreeSet<ObjectId> = snapshots
+            .iter()
+            .filter_map(StoredSnapshot::replaces)
+            .collect();
         snapshots.retain(|stored| !replaced.contains(&stored.id));
         snapshots.sort_by_cached_key(|stored| (stored.snapshot.timestamp(), stored.id));
         Ok((snapshots, errors))
@@ -154,7 +157,10 @@ impl Repository {
         let none = ids.iter().all(|id| !id.to_string().starts_with(prefix));
         if none && !prefix.is_empty() && self.newest_epoch() > 0 {
             let snapshots = self.snapshots()?;
-            let originals: Vec<ObjectId> = snapshots.iter().filter_map(|s| s.original()).collect();
+            let originals: Vec<ObjectId> = snapshots
+                .iter()
+                .filter_map(StoredSnapshot::original)
+                .collect();
             let original = one_of(&originals, prefix, "snapshot")?;
             let found = snapshots
                 .into_iter()
