@@ -98,7 +98,9 @@ pub(super) fn plan(input: &Input<'_>, options: &CompactOptions) -> Vec<Step> {
         };
         let catalog = &input.catalog.packs;
         some.sort_by_key(|pack| (catalog[*pack].epoch, packs[*pack].born, *pack));
-        some.iter().for_each(|pack| chosen[*pack] = true);
+        for pack in &some {
+            chosen[*pack] = true;
+        }
         steps.extend(some.into_iter().map(|pack| Step { pack, work }));
     }
     steps

@@ -45,7 +45,7 @@ impl<'r> Rounds<'r> {
             lease,
             aged: Rewriter::new(repository),
             others: Rewriter::new(repository),
-            stays: plan.fates.iter().map(crate::prune::Fate::stays).collect(),
+            stays: plan.fates.iter().map(|fate| fate.stays()).collect(),
             reencoded: HashMap::new(),
             doomed: dead,
             marks: Marks::default(),

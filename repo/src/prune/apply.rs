@@ -40,7 +40,7 @@ pub(super) fn prune(repository: &Arc<Repository>, options: &PruneOptions) -> Res
     let remains = Remains {
         catalog: &state.catalog,
         kept: &plan.kept,
-        stays: plan.fates.iter().map(Fate::stays).collect(),
+        stays: plan.fates.iter().map(|fate| fate.stays()).collect(),
         is_damaged: &|at| state.is_damaged(at),
         reencoded: &HashMap::new(),
     };

@@ -51,7 +51,7 @@ pub(crate) enum Fate {
 
 impl Fate {
     /// Whether it goes on to hold what it holds.
-    pub(crate) fn stays(&self) -> bool {
+    pub(crate) fn stays(self) -> bool {
         matches!(self, Self::Stay | Self::Rescue)
     }
 }

@@ -187,7 +187,7 @@ proptest! {
         let remains = Remains {
             catalog: &scene.catalog,
             kept: &plan.kept,
-            stays: plan.fates.iter().map(Fate::stays).collect(),
+            stays: plan.fates.iter().map(|fate| fate.stays()).collect(),
             is_damaged: &|at| scene.damaged[at],
             reencoded: &HashMap::new(),
         };

@@ -69,6 +69,14 @@ pub(crate) fn is_void(leases: &Leases, stored: &StoredSnapshot) -> bool {
     stored.lease().is_some_and(void)
 }
 
+/// What it means that a run which was taken for dead does not find what it relied on.
+fn overtaken(error: Error) -> Error {
+    match error {
+        Error::ChunkLost { .. } | Error::Corrupt { .. } => Error::Overtaken,
+        other => other,
+    }
+}
+
 /// What a client remembers of its own snapshots.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WriterState {
@@ -109,7 +117,10 @@ impl Repository {
             }
         }
         // Of one that is being sealed anew, the old object may be there still.
-        let replaced: BTreeSet<ObjectId> = snapshots.iter().filter_map(|s| s.replaces()).collect();
+        let replaced: BTreeSet<ObjectId> = snapshots
+            .iter()
+            .filter_map(StoredSnapshot::replaces)
+            .collect();
         snapshots.retain(|stored| !replaced.contains(&stored.id));
         snapshots.sort_by_cached_key(|stored| (stored.snapshot.timestamp(), stored.id));
         Ok((snapshots, errors))
@@ -146,7 +157,10 @@ impl Repository {
         let none = ids.iter().all(|id| !id.to_string().starts_with(prefix));
         if none && !prefix.is_empty() && self.newest_epoch() > 0 {
             let snapshots = self.snapshots()?;
-            let originals: Vec<ObjectId> = snapshots.iter().filter_map(|s| s.original()).collect();
+            let originals: Vec<ObjectId> = snapshots
+                .iter()
+                .filter_map(StoredSnapshot::original)
+                .collect();
             let original = one_of(&originals, prefix, "snapshot")?;
             let found = snapshots
                 .into_iter()
@@ -225,7 +239,7 @@ impl Repository {
         let ids = self.needs_of(&snapshot)?;
         let reusable = self.with_index(|index| self.may_reuse_each(index, &ids))?;
         for (id, _) in ids.iter().zip(reusable).filter(|(_, reusable)| !reusable) {
-            let bytes = self.read_chunk(*id)?;
+            let bytes = self.read_chunk(*id).map_err(overtaken)?;
             let stream = self.with_index(|index| match index.frames(*id)?.first() {
                 Some(row) => Ok(index.pack(row.pack)?.stream),
                 None => Ok(StreamKind::Data),
@@ -252,10 +266,7 @@ impl Repository {
             .snapshot(&stored, &mut |id| {
                 ids.insert(id);
             })
-            .map_err(|error| match error {
-                Error::ChunkLost { .. } | Error::Corrupt { .. } => Error::Overtaken,
-                other => other,
-            })?;
+            .map_err(overtaken)?;
         Ok(ids.into_iter().collect())
     }
 

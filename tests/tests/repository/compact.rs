@@ -256,10 +256,10 @@ struct Before {
 }
 
 impl Before {
-    fn new() -> Self {
+    fn new(count: u64) -> Self {
         let (storage, cache) = fresh(64 << 10);
         let repository = open(storage.clone(), cache.path()).unwrap();
-        let nights = nights(&repository, 8);
+        let nights = nights(&repository, count);
         Self {
             storage,
             cache,
@@ -269,7 +269,7 @@ impl Before {
 
     /// The same after its keys were changed.
     fn rotated() -> Self {
-        let before = Self::new();
+        let before = Self::new(3);
         rotate(&open(before.storage.clone(), before.cache.path()).unwrap()).unwrap();
         before
     }
@@ -313,17 +313,17 @@ impl Before {
 
 #[test]
 fn a_compact_cut_before_any_operation_loses_nothing() {
-    Before::new().every_compact(&password, cut_before);
+    Before::new(8).every_compact(&password, cut_before);
 }
 
 #[test]
 fn a_compact_cut_after_any_operation_loses_nothing() {
-    Before::new().every_compact(&password, cut_after);
+    Before::new(8).every_compact(&password, cut_after);
 }
 
 #[test]
 fn a_disk_that_fills_during_a_compact_loses_nothing() {
-    Before::new().every_compact(&password, full_from);
+    Before::new(8).every_compact(&password, full_from);
 }
 
 #[test]
@@ -333,7 +333,7 @@ fn sealing_anew_cut_after_any_operation_loses_nothing() {
 
 #[test]
 fn a_rotation_cut_at_any_operation_leaves_a_password_that_opens_all() {
-    let before = Before::new();
+    let before = Before::new(8);
     let run = |repository: &Arc<Repository>| rotate(repository).is_ok();
     let (.., operations) = before.cut(None, password(), run);
     for operation in 0..operations {
