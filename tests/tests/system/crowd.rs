@@ -57,7 +57,9 @@ fn a_crowd_leaves_a_clean_repository() {
     });
     crowd.is_clean();
     let [backups, prunes, compacts, restores] = crowd.counts.map(AtomicU64::into_inner);
-    eprintln!("{backups} backups, {prunes} prunes, {compacts} compacts, {restores} restores in {seconds} s");
+    eprintln!(
+        "{backups} backups, {prunes} prunes, {compacts} compacts, {restores} restores in {seconds} s"
+    );
 }
 
 impl Crowd {
@@ -82,12 +84,16 @@ impl Crowd {
         let mut dump = Dump::new(ROWS, &mut random);
         let (name, source) = (format!("work/{writer}.sql"), format!("db{writer}"));
         // Two share a cache, the others have their own.
-        let client = if writer < 2 { "shared".to_owned() } else { source.clone() };
+        let client = if writer < 2 {
+            "shared".to_owned()
+        } else {
+            source.clone()
+        };
         while self.goes_on() {
             let text = dump.text();
             let file = self.sandbox.file(&name, &text);
             let file = file.to_str().unwrap();
-        XX
+            let arguments = ["backup", "--json", file];
             let ran = self.call(&client, &arguments).run().exits(0);
             let id = ran.json()["id"].as_str().unwrap().to_owned();
             self.stored.lock().unwrap().insert(id, blake3::hash(&text));
@@ -138,16 +144,29 @@ impl Crowd {
     fn restores(&self, id: &str, hash: blake3::Hash) {
         let target = self.sandbox.path(format!("restored-{id}"));
         let path = target.to_str().unwrap();
-        let ran = self.call("restorer", &["restore", id, "--target", path]).run();
+        let ran = self
+            .call("restorer", &["restore", id, "--target", path])
+            .run();
         if ran.code() == Some(0) {
             let name = walk(&target).pop().expect("a file");
             assert_eq!(blake3::hash(&std::fs::read(name).unwrap()), hash, "{id}");
             self.count(Count::Restores);
         } else {
-            let listed = self.call("restorer", &["snapshots", "--json"]).run().exits(0);
+            let listed = self
+                .call("restorer", &["snapshots", "--json"])
+                .run()
+                .exits(0);
             let listed = listed.json();
-            let there = listed.as_array().unwrap().iter().any(|snapshot| snapshot["id"] == id);
-            assert!(!there, "{id} is there and cannot be restored: {}", ran.text());
+            let there = listed
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|snapshot| snapshot["id"] == id);
+            assert!(
+                !there,
+                "{id} is there and cannot be restored: {}",
+                ran.text()
+            );
         }
         let _ = std::fs::remove_dir_all(target);
     }
@@ -166,7 +185,11 @@ impl Crowd {
             let id = snapshot["id"].as_str().unwrap();
             self.restores(id, stored[id]);
         }
-        let locks = self.call("fresh", &["locks", "--json"]).run().exits(0).json();
+        let locks = self
+            .call("fresh", &["locks", "--json"])
+            .run()
+            .exits(0)
+            .json();
         assert_eq!(locks.as_array().unwrap().len(), 0, "{locks}");
     }
 }
