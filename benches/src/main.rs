@@ -6,6 +6,7 @@
 //! nightfold-benches compare --corpus CORPUS --nightfold PROGRAM --work WORK --out J --markdown M
 //! nightfold-benches report  --from J --markdown M --plots DIR
 //! nightfold-benches nights  --nightfold PROGRAM --nights 60 --bytes 30M --work WORK
+//! nightfold-benches retention --nightfold PROGRAM --nights 120 --work WORK
 //! nightfold-benches files   --nightfold PROGRAM --count 200000 --work WORK
 //! nightfold-benches index   --chunks 10M --work WORK
 //! nightfold-benches snapshots --count 10000 --work WORK
@@ -25,6 +26,7 @@ mod files;
 mod floor;
 mod index_model;
 mod index_scale;
+mod ledger;
 mod machine;
 mod many;
 mod measure;
@@ -34,6 +36,7 @@ mod plot;
 mod random;
 mod ratios;
 mod report;
+mod retention;
 mod rows;
 mod snapshot_scale;
 mod stream;
@@ -54,6 +57,8 @@ enum Command {
     Report(report::Arguments),
     /// Back up many nights in a row, and restore the first and the last
     Nights(nights::Arguments),
+    /// Forget and prune every night, and compare with a fresh repository of what is kept
+    Retention(retention::Arguments),
     /// Back up and restore very many small files
     Files(many::Arguments),
     /// Fill an index as backups would, and ask it
@@ -71,6 +76,7 @@ fn main() -> anyhow::Result<()> {
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Nights(arguments) => nights::run(&arguments),
+        Command::Retention(arguments) => retention::run(&arguments),
         Command::Files(arguments) => many::run(&arguments),
         Command::Index(arguments) => index_scale::run(&arguments),
         Command::Snapshots(arguments) => snapshot_scale::run(&arguments),

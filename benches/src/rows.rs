@@ -21,16 +21,10 @@ pub struct Table {
 impl Table {
     /// A table whose dump takes about so many bytes.
     pub fn new(seed: u64, bytes: u64) -> io::Result<Self> {
-        const SAMPLE: usize = 1000;
-        let mut table = Self {
+        Ok(Self {
             seed,
-            written_on: vec![1; SAMPLE],
-        };
-        let mut sample = Vec::new();
-        table.write(&mut sample)?;
-        let rows = bytes * SAMPLE as u64 / sample.len() as u64;
-        table.written_on = vec![1; rows.max(1) as usize];
-        Ok(table)
+            written_on: vec![1; rows_in(seed, bytes)?],
+        })
     }
 
     /// Updates the rows of a night, the second or a later one.
@@ -46,26 +40,39 @@ impl Table {
     pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "COPY customers FROM stdin;")?;
         for (index, night) in self.written_on.iter().enumerate() {
-            self.write_row(out, index as u64 + 1, *night)?;
+            write_row(out, self.seed, index as u64 + 1, *night)?;
         }
         writeln!(out, "\\.")
     }
+}
 
-    fn write_row(&self, out: &mut dyn Write, id: u64, night: u32) -> io::Result<()> {
-        let seed = self.seed ^ id.wrapping_mul(ROW_STRIDE);
-        let mut lasting = Random::new(seed, "row", 0);
-        let (reference, name) = (words::uuid(&mut lasting), words::name(&mut lasting));
-        let (email, city) = (words::email(&name, id), words::city(&mut lasting));
-        let length = lasting.between(4, 16);
-        let remark = words::sentence(&mut lasting, length);
-        let mut updated = Random::new(seed, "update", night);
-        let status = updated.pick_common(&["closed", "shipped", "packed", "paid", "new"]);
-        let (points, at) = (updated.below(5000), words::last_day(&mut updated, night));
-        writeln!(
-            out,
-            "{id}\t{reference}\t{name}\t{email}\t{city}\t{status}\t{points}\t{at}\t{remark}"
-        )
-    }
+/// How many rows of the first night take about so many bytes; one at least.
+pub fn rows_in(seed: u64, bytes: u64) -> io::Result<usize> {
+    const SAMPLE: usize = 1000;
+    let table = Table {
+        seed,
+        written_on: vec![1; SAMPLE],
+    };
+    let mut sample = Vec::new();
+    table.write(&mut sample)?;
+    Ok((bytes * SAMPLE as u64 / sample.len() as u64).max(1) as usize)
+}
+
+/// A row as it was last written on `night`.
+pub fn write_row(out: &mut dyn Write, seed: u64, id: u64, night: u32) -> io::Result<()> {
+    let seed = seed ^ id.wrapping_mul(ROW_STRIDE);
+    let mut lasting = Random::new(seed, "row", 0);
+    let (reference, name) = (words::uuid(&mut lasting), words::name(&mut lasting));
+    let (email, city) = (words::email(&name, id), words::city(&mut lasting));
+    let length = lasting.between(4, 16);
+    let remark = words::sentence(&mut lasting, length);
+    let mut updated = Random::new(seed, "update", night);
+    let status = updated.pick_common(&["closed", "shipped", "packed", "paid", "new"]);
+    let (points, at) = (updated.below(5000), words::last_day(&mut updated, night));
+    writeln!(
+        out,
+        "{id}\t{reference}\t{name}\t{email}\t{city}\t{status}\t{points}\t{at}\t{remark}"
+    )
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::exit::{Error, Result};
+use crate::keep::KeepConfig;
 use crate::machine::{from_environment, home};
 
 const FILE_NAME: &str = "nightfold.toml";
@@ -22,6 +23,10 @@ pub struct Config {
     pub password_file: Option<PathBuf>,
     /// A shell command that prints the password.
     pub password_command: Option<String>,
+    /// What `nightfold forget` keeps of sources that say nothing else.
+    pub keep: Option<KeepConfig>,
+    /// Parity of new packs in percent, instead of what `init` said.
+    pub parity: Option<u8>,
     /// What `nightfold backup NAME` backs up.
     #[serde(default)]
     pub sources: BTreeMap<String, SourceConfig>,
@@ -50,6 +55,8 @@ pub struct SourceConfig {
     pub exclude: Vec<String>,
     /// The host that its snapshots name instead of this one.
     pub host: Option<String>,
+    /// What `nightfold forget` keeps of it.
+    pub keep: Option<KeepConfig>,
 }
 
 impl Config {

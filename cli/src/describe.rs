@@ -20,10 +20,13 @@ pub struct SnapshotJson<'a> {
     size: u64,
     added: u64,
     incomplete: bool,
+    /// Since when all that it needs was read and found sound.
+    proven: Option<String>,
 }
 
-impl<'a> From<&'a StoredSnapshot> for SnapshotJson<'a> {
-    fn from(stored: &'a StoredSnapshot) -> Self {
+impl<'a> SnapshotJson<'a> {
+    /// With what checks have found out about it.
+    pub fn new(stored: &'a StoredSnapshot, proven: Option<Moment>) -> Self {
         let snapshot = &stored.snapshot;
         Self {
             id: stored.id.to_string(),
@@ -36,6 +39,7 @@ impl<'a> From<&'a StoredSnapshot> for SnapshotJson<'a> {
             size: snapshot.stats.size,
             added: snapshot.stats.added,
             incomplete: snapshot.incomplete,
+            proven: proven.map(|time| time.to_string()),
         }
     }
 }

@@ -9,7 +9,9 @@ mod config;
 mod context;
 mod describe;
 mod exit;
+mod fates;
 mod input;
+mod keep;
 mod machine;
 mod messages;
 mod output;
@@ -20,6 +22,7 @@ mod report;
 mod select;
 mod stop;
 mod time;
+mod units;
 
 use std::process::ExitCode;
 

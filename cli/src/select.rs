@@ -88,10 +88,15 @@ fn by_id(repository: &Repository, wanted: &str, choice: &Choice) -> Result<Store
         ));
     }
     let hint = "ids are hexadecimal; `nightfold snapshots` lists them, and 'latest' is the newest";
-    if wanted.is_empty() || !wanted.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Err(Error::usage(format!("'{wanted}' is no snapshot id"), hint));
+    Ok(repository.snapshot(&digits(wanted, hint)?)?)
+}
+
+/// The first digits of an id, or all, as a user writes them.
+pub fn digits(text: &str, hint: &str) -> Result<String> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(Error::usage(format!("'{text}' is no snapshot id"), hint));
     }
-    Ok(repository.snapshot(&wanted.to_ascii_lowercase())?)
+    Ok(text.to_ascii_lowercase())
 }
 
 fn tell(messages: &Messages, chosen: Chosen<'_>) {

@@ -51,6 +51,13 @@ pub fn local(time: Timestamp) -> String {
         .to_string()
 }
 
+/// The local day, where a time needs no more.
+pub fn day(time: Timestamp) -> String {
+    time.to_zoned(TimeZone::system())
+        .strftime("%Y-%m-%d")
+        .to_string()
+}
+
 /// Local time with its offset, where it must be beyond doubt.
 pub fn local_exact(time: Timestamp) -> String {
     exact(&time.to_zoned(TimeZone::system()))

@@ -207,13 +207,6 @@ impl Catalog {
             .min_by_key(|base| self.frames[*base].rank)
     }
 
-    /// Bytes of the packs that are not sealed bytes of frames.
-    pub(crate) fn bytes_beside_frames(&self) -> u64 {
-        let all: u64 = self.packs.iter().map(|pack| pack.bytes).sum();
-        let sealed = |frame: &CatalogFrame| u64::from(frame.sealed_bytes);
-        all - self.frames.iter().map(sealed).sum::<u64>().min(all)
-    }
-
     /// How many different chunks there are.
     pub(crate) fn chunks(&self) -> u64 {
         self.frames.chunk_by(|a, b| a.id == b.id).count() as u64

@@ -20,6 +20,10 @@ pub struct StoredBytes {
     pub keys: u64,
     /// The config.
     pub config: u64,
+    /// Leases, verdicts, tombstones and proofs.
+    pub records: u64,
+    /// Parity of packs, and copies of the others.
+    pub parity: u64,
     /// All of these.
     pub total: u64,
 }
@@ -34,6 +38,19 @@ pub struct FrameCounts {
     pub delta: u64,
     /// Kept as they are, since compression saved too little.
     pub stored: u64,
+}
+
+/// What checks have read and found sound.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ProvenStats {
+    /// Number of packs that were read whole.
+    pub packs: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Number of packs that were not, or in which damage was found.
+    pub packs_never: u64,
+    /// When that of the packs was read that was read longest ago, RFC 3339; `None` if none was.
+    pub oldest: Option<String>,
 }
 
 /// Sizes and numbers of a whole repository. Bytes unless said otherwise.
@@ -63,6 +80,8 @@ pub struct Stats {
     pub depth_histogram: Vec<u64>,
     /// The highest version that a chunk has in its lineage.
     pub version_max: u32,
+    /// What checks have read.
+    pub proven: ProvenStats,
 }
 
 impl Repository {
@@ -77,6 +96,7 @@ impl Repository {
         stats.count_objects(self, &catalog)?;
         stats.count_frames(&catalog);
         stats.count_depths(&catalog);
+        stats.count_proven(self)?;
         if stats.stored.total > 0 {
             stats.ratio = stats.logical_bytes as f64 / stats.stored.total as f64;
         }
@@ -110,10 +130,35 @@ impl Stats {
             snapshots: bytes_of(Kind::Snapshot)?.1,
             keys: bytes_of(Kind::Key)?.1,
             config: bytes_of(Kind::Config)?.1,
+            parity: bytes_of(Kind::Parity)?.1,
+            records: 0,
             total: 0,
         };
-        self.stored.total =
-            pack_bytes + self.stored.snapshots + self.stored.keys + self.stored.config;
+        for kind in [Kind::Lease, Kind::Condemned, Kind::Tombstone, Kind::Proof] {
+            self.stored.records += bytes_of(kind)?.1;
+        }
+        self.stored.total = pack_bytes
+            + self.stored.snapshots
+            + self.stored.keys
+            + self.stored.config
+            + self.stored.records
+            + self.stored.parity;
+        Ok(())
+    }
+
+    fn count_proven(&mut self, repository: &Repository) -> Result<()> {
+        let proofs = repository.proofs()?;
+        let mut oldest = None;
+        for pack in repository.storage().list(Kind::Pack)? {
+            let Some(time) = proofs.of_pack(pack.id) else {
+                self.proven.packs_never += 1;
+                continue;
+            };
+            self.proven.packs += 1;
+            self.proven.bytes += pack.bytes;
+            oldest = Some(oldest.map_or(time, |oldest: jiff::Timestamp| oldest.min(time)));
+        }
+        self.proven.oldest = oldest.map(|time| time.to_string());
         Ok(())
     }
 

@@ -15,7 +15,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-pub use nightfold::{Nightfold, Stored};
+pub use nightfold::{Nightfold, Pruned, Stored};
 
 /// Every repository is encrypted; it is thrown away after the comparison.
 const PASSWORD: &str = "correct horse battery staple";

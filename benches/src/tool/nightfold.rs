@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
@@ -54,6 +55,23 @@ impl Nightfold {
         Stored::parse(&json(command).ok()?)
     }
 
+    /// Forgets what the rules do not keep: options of `forget`, each with its number.
+    pub fn forget(&self, rules: &[(&str, &str)]) -> Command {
+        let mut command = self.command("forget");
+        command.args(rules.iter().flat_map(|(option, number)| [option, number]));
+        command
+    }
+
+    /// Prunes, and tells what it moved and how many seconds it took.
+    pub fn prune(&self) -> Result<(Pruned, f64)> {
+        let mut command = self.command("prune");
+        command.arg("--json");
+        let start = Instant::now();
+        let report = json(command)?;
+        let seconds = start.elapsed().as_secs_f64();
+        Ok((Pruned::parse(&report)?, seconds))
+    }
+
     /// Prints a stored file.
     pub fn cat(&self, snapshot: &str, path: &str) -> Command {
         let mut command = self.command("cat");
@@ -81,6 +99,28 @@ impl Stored {
             chunks: stats["chunks"].as_u64()?,
             metadata_bytes: total.checked_sub(stats["payload_bytes"].as_u64()?)?,
             depth_max: depths.and_then(|depths| (depths.len() as u64).checked_sub(1)),
+        })
+    }
+}
+
+/// What a prune moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pruned {
+    /// Bytes of the packs that it wrote.
+    pub written_bytes: u64,
+    /// Bytes of the packs that it deleted.
+    pub deleted_bytes: u64,
+}
+
+impl Pruned {
+    fn parse(report: &Value) -> Result<Self> {
+        let field = |name: &str| {
+            let number = report[name].as_u64();
+            number.with_context(|| format!("prune tells no {name}"))
+        };
+        Ok(Self {
+            written_bytes: field("written_bytes")?,
+            deleted_bytes: field("deleted_bytes")?,
         })
     }
 }
@@ -131,7 +171,7 @@ impl Tool for Nightfold {
 mod tests {
     use serde_json::json;
 
-    use super::Stored;
+    use super::{Pruned, Stored};
 
     #[test]
     fn metadata_is_what_is_not_payload() {
@@ -146,5 +186,17 @@ mod tests {
         };
         assert_eq!(Stored::parse(&stats), Some(expected));
         assert_eq!(Stored::parse(&json!({"chunks": 4})), None);
+    }
+
+    #[test]
+    fn a_prune_must_tell_what_it_moved() -> anyhow::Result<()> {
+        let report = json!({"written_bytes": 3, "deleted_bytes": 5, "packs": 7});
+        let expected = Pruned {
+            written_bytes: 3,
+            deleted_bytes: 5,
+        };
+        assert_eq!(Pruned::parse(&report)?, expected);
+        assert!(Pruned::parse(&json!({"written_bytes": 3})).is_err());
+        Ok(())
     }
 }

@@ -33,18 +33,18 @@ pub fn run(context: &Context, args: &PruneArgs) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// Tells what a prune did.
-pub fn print(context: &Context, json: JsonFlag, dry_run: bool, report: &PruneReport) -> Result<()> {
+fn print(context: &Context, json: JsonFlag, dry_run: bool, report: &PruneReport) -> Result<()> {
     let mut out = Output::open();
     if json.json {
         out.json(report)?;
     } else if !context.quiet {
-        told(&mut out, dry_run, report)?;
+        tell(&mut out, dry_run, report)?;
     }
     out.finish()
 }
 
-fn told(out: &mut Output, dry_run: bool, report: &PruneReport) -> Result<()> {
+/// Tells what a prune did, or would do.
+pub fn tell(out: &mut Output, dry_run: bool, report: &PruneReport) -> Result<()> {
     out.line(format_args!(
         "{} need {} of {} in {}",
         count(report.snapshots, "snapshot"),

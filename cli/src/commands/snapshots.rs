@@ -1,6 +1,7 @@
 //! `nightfold snapshots`.
 
 use clap::Args;
+use nightfold_repo::repository::StoredSnapshot;
 
 use crate::args::{Filter, JsonFlag};
 use crate::context::Context;
@@ -20,11 +21,16 @@ pub struct SnapshotsArgs {
 
 /// Lists snapshots, oldest first.
 pub fn run(context: &Context, args: &SnapshotsArgs) -> Result<Outcome> {
-    let mut snapshots = context.open()?.snapshots()?;
+    let repository = context.open()?;
+    let mut snapshots = repository.snapshots()?;
     snapshots.retain(|stored| args.filter.matches(&stored.snapshot));
+    let proven = repository.proven_snapshots()?;
+    let proven = |stored: &StoredSnapshot| proven.get(&stored.id).copied();
     let mut out = Output::open();
     if args.json.json {
-        out.json(&snapshots.iter().map(SnapshotJson::from).collect::<Vec<_>>())?;
+        let snapshots = snapshots.iter();
+        let described = snapshots.map(|stored| SnapshotJson::new(stored, proven(stored)));
+        out.json(&described.collect::<Vec<_>>())?;
         out.finish()?;
         return Ok(Outcome::Done);
     }
@@ -36,6 +42,7 @@ pub fn run(context: &Context, args: &SnapshotsArgs) -> Result<Outcome> {
         ("TAGS", Align::Left),
         ("SIZE", Align::Right),
         ("ADDED", Align::Right),
+        ("PROVEN", Align::Left),
         ("", Align::Left),
     ]);
     for stored in &snapshots {
@@ -53,6 +60,7 @@ pub fn run(context: &Context, args: &SnapshotsArgs) -> Result<Outcome> {
             snapshot.tags.join(","),
             size(snapshot.stats.size),
             size(snapshot.stats.added),
+            proven(stored).map_or_else(|| "-".to_owned(), time::day),
             state.to_owned(),
         ]);
     }

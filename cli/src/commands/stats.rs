@@ -1,12 +1,13 @@
 //! `nightfold stats`.
 
 use clap::Args;
-use nightfold_repo::stats::Stats;
+use nightfold_repo::stats::{ProvenStats, Stats};
 
 use crate::args::JsonFlag;
 use crate::context::Context;
 use crate::exit::{Outcome, Result};
-use crate::output::{Align, Output, Table, ratio, size};
+use crate::output::{Align, Output, Table, count, ratio, size};
+use crate::time;
 
 /// Widest bar of the histogram.
 const BAR_WIDTH: u64 = 40;
@@ -62,8 +63,9 @@ fn print(out: &mut Output, stats: &Stats) -> Result<()> {
         ("  file lists and recipes", size(stored.packs_meta)),
         (
             "snapshots, keys, config",
-            size(stored.snapshots + stored.keys + stored.config),
+            size(stored.snapshots + stored.keys + stored.config + stored.records),
         ),
+        ("parity and copies", size(stored.parity)),
         (
             "oldest lineage",
             format!("{} versions", u64::from(stats.version_max) + 1),
@@ -76,7 +78,30 @@ fn print(out: &mut Output, stats: &Stats) -> Result<()> {
             out.line(format_args!("{name:<26}{value:>12}"))?;
         }
     }
+    out.line("")?;
+    proven(out, &stats.proven)?;
     histogram(out, &stats.depth_histogram)
+}
+
+/// What checks have read.
+fn proven(out: &mut Output, proven: &ProvenStats) -> Result<()> {
+    let name = "data proven";
+    let Some(oldest) = &proven.oldest else {
+        return out.line(format_args!(
+            "{name:<26}{:>12} (`nightfold check --read-data`)",
+            "never"
+        ));
+    };
+    let oldest = oldest.parse().map_or_else(|_| oldest.clone(), time::day);
+    out.line(format_args!(
+        "{name:<26}{:>12} in {}, the oldest on {oldest}",
+        size(proven.bytes),
+        count(proven.packs, "pack")
+    ))?;
+    out.line(format_args!(
+        "{:<26}{:>12}",
+        "  packs never read", proven.packs_never
+    ))
 }
 
 /// How many deltas a reader decodes for a chunk.

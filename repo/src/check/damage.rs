@@ -6,6 +6,7 @@ use nightfold_chunker::ChunkId;
 
 use super::few::{Few, counted};
 use super::reader::{Failure, Reader};
+use super::records::Judged;
 use super::{CheckReport, Problem};
 use crate::format::escape_path;
 
@@ -79,12 +80,29 @@ impl Damage {
         }
     }
 
-    /// A problem for every damaged frame.
-    pub(super) fn report(&self, reader: &Reader<'_>, report: &mut CheckReport) {
+    /// A problem for every damaged frame, but for those that are known and harm nothing.
+    pub(super) fn report(&self, reader: &Reader<'_>, judged: &Judged, report: &mut CheckReport) {
         let mut by_pack: BTreeMap<u32, Vec<Failure>> = BTreeMap::new();
+        let mut harmless = 0;
         for failure in reader.failures() {
             let pack = reader.catalog().frames[failure.frame].pack;
+            let name = reader.catalog().packs[pack as usize].name;
+            if self.is_harmless(reader, &failure) {
+                if judged.knows_damage(reader.catalog(), failure.frame) {
+                    harmless += 1;
+                    continue;
+                }
+                // A condemned pack may be deleted while this goes on.
+                if failure.is_missing && judged.leaves(name.id) {
+                    continue;
+                }
+            }
             by_pack.entry(pack).or_default().push(failure);
+        }
+        if harmless > 0 {
+            let frames = counted(harmless, "frame");
+            let note = format!("{frames} known to be damaged, which no snapshot needs");
+            report.notes.push(note);
         }
         for (pack, failures) in by_pack {
             let name = reader.catalog().packs[pack as usize].name;
@@ -102,6 +120,12 @@ impl Damage {
                 report.problems.push(Problem::new(name, what));
             }
         }
+    }
+
+    /// Whether nothing that a snapshot needs is lost with a frame.
+    fn is_harmless(&self, reader: &Reader<'_>, failure: &Failure) -> bool {
+        !self.victims.contains_key(&failure.frame)
+            && (reader.holds_elsewhere(failure.frame) || self.causes.contains_key(&failure.frame))
     }
 
     fn describe(&self, reader: &Reader<'_>, failure: &Failure) -> String {

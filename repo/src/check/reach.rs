@@ -1,6 +1,6 @@
 //! What snapshots need: file lists, recipes and contents, down to the frames that hold them.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use nightfold_chunker::ChunkId;
 use rayon::prelude::*;
@@ -8,9 +8,11 @@ use rayon::prelude::*;
 use super::damage::{Damage, Place};
 use super::lost::Lost;
 use super::reader::Reader;
+use super::since::Since;
 use super::{CheckReport, Meter, Problem, unused};
 use crate::format::{
-    Content, Entry, Kind, Malformed, Node, ObjectName, decode_ids, escape_path, path_order,
+    Content, Entry, Kind, Malformed, Node, ObjectId, ObjectName, decode_ids, escape_path,
+    path_order,
 };
 use crate::limits::CONTENT_DEPTH_MAX;
 use crate::repository::StoredSnapshot;
@@ -27,41 +29,53 @@ pub(super) fn list_bytes(stored: &StoredSnapshot) -> u64 {
         .map_or(0, |content| content.size())
 }
 
-/// Follows every snapshot to its chunks.
+/// Follows every snapshot to its chunks. With `since`, returns since when each whole one is proven.
 pub(super) fn check(
     reader: &Reader<'_>,
     snapshots: &[StoredSnapshot],
+    since: Option<&Since>,
     damage: &mut Damage,
     meter: &Meter<'_>,
     report: &mut CheckReport,
-) {
+) -> Vec<(ObjectId, u32)> {
     let mut walk = Walk {
         reader,
         damage,
+        since,
+        oldest: Since::ALWAYS,
         used: vec![false; reader.catalog().frames.len()],
-        clean: HashSet::new(),
+        clean: HashMap::new(),
         chunk_bytes_min: reader.chunk_bytes_min(),
     };
+    let mut proven = Vec::new();
     let mut all_read = snapshots.len() as u64 == report.snapshots;
     for stored in snapshots {
         let problems = walk.snapshot(stored);
         meter.add(list_bytes(stored));
         let name = ObjectName::new(Kind::Snapshot, stored.id);
-        all_read &= problems.is_empty();
+        if problems.is_empty() {
+            proven.push((stored.id, walk.oldest));
+        } else {
+            all_read = false;
+        }
         report
             .problems
             .extend(problems.into_iter().map(|what| Problem::new(name, what)));
     }
     unused::note(reader, walk.used, all_read, report);
+    proven
 }
 
 struct Walk<'w, 'r> {
     reader: &'w Reader<'r>,
     damage: &'w mut Damage,
+    since: Option<&'w Since>,
+    /// Of what was looked at since this was last set: since when the least lately proven chunk is proven.
+    oldest: u32,
     /// Frames of chunks that some snapshot needs.
     used: Vec<bool>,
-    /// Hashes of contents found whole: most nights share most recipes.
-    clean: HashSet<[u8; 32]>,
+    /// Hashes of contents found whole, and since when they are proven: most nights share most recipes.
+    clean: HashMap<[u8; 32], u32>,
     chunk_bytes_min: u64,
 }
 
@@ -74,7 +88,9 @@ impl Walk<'_, '_> {
             Err(error) => return vec![super::objects::reason(&error, &name)],
         };
         let key = content_key(&list, b"file list");
-        if self.clean.contains(&key) {
+        self.oldest = Since::ALWAYS;
+        if let Some(oldest) = self.clean.get(&key) {
+            self.oldest = *oldest;
             return Vec::new();
         }
         let short_id = stored.short_id();
@@ -94,7 +110,7 @@ impl Walk<'_, '_> {
             problems.push(files.to_string());
         }
         if problems.is_empty() {
-            self.clean.insert(key);
+            self.clean.insert(key, self.oldest);
         }
         problems
     }
@@ -182,9 +198,13 @@ impl Walk<'_, '_> {
         };
         let key = content_key(content, b"content");
         // The ids of a file are of no use to the caller; those of a file list must be read again.
-        if !place.path.is_empty() && self.clean.contains(&key) {
+        if !place.path.is_empty()
+            && let Some(oldest) = self.clean.get(&key)
+        {
+            self.oldest = self.oldest.min(*oldest);
             return Ok(Vec::new());
         }
+        let outer = std::mem::replace(&mut self.oldest, Since::ALWAYS);
         let mut ids = ids.clone();
         for _ in 0..(*depth).min(CONTENT_DEPTH_MAX) {
             self.all_held(&ids, place)?;
@@ -197,8 +217,9 @@ impl Walk<'_, '_> {
             ));
         }
         if *depth > 0 {
-            self.clean.insert(key);
+            self.clean.insert(key, self.oldest);
         }
+        self.oldest = self.oldest.min(outer);
         Ok(ids)
     }
 
@@ -215,6 +236,9 @@ impl Walk<'_, '_> {
                 .get(frames.start)
                 .filter(|_| !frames.is_empty())
                 .map_or(0, |frame| u64::from(frame.raw_bytes));
+            if let Some(since) = self.since {
+                self.oldest = self.oldest.min(since.chunk(self.reader.catalog(), *id));
+            }
             self.used[frames].fill(true);
             if !self.reader.holds(*id) {
                 self.damage.needed(self.reader, *id, place);

@@ -30,6 +30,8 @@ pub(super) struct Failure {
     pub(super) frame: usize,
     /// Why it cannot be decoded.
     pub(super) reason: String,
+    /// Its pack is not there any more.
+    pub(super) is_missing: bool,
 }
 
 impl<'r> Reader<'r> {
@@ -81,6 +83,11 @@ impl<'r> Reader<'r> {
         let damaged = &self.damaged;
         self.catalog
             .settle(|at| damaged[at].load(Ordering::Relaxed));
+    }
+
+    /// Counts a frame as damaged without reading it.
+    pub(super) fn presume_damaged(&self, at: usize) {
+        self.remember(at, false, || "is known to be damaged".to_owned());
     }
 
     pub(super) fn is_damaged(&self, at: usize) -> bool {
@@ -201,19 +208,28 @@ impl<'r> Reader<'r> {
     }
 
     fn mark<T>(&self, at: usize, result: Result<T>) -> Result<T> {
-        if let Err(error) = &result
-            && !self.damaged[at].swap(true, Ordering::Relaxed)
-        {
+        if let Err(error) = &result {
             let pack = self.catalog.packs[self.catalog.frames[at].pack as usize].name;
+            let is_missing = matches!(error, Error::Missing { .. });
+            self.remember(at, is_missing, || {
+                super::objects::reason(error, &pack.to_string())
+            });
+        }
+        result
+    }
+
+    fn remember(&self, frame: usize, is_missing: bool, reason: impl FnOnce() -> String) {
+        if !self.damaged[frame].swap(true, Ordering::Relaxed) {
+            let reason = reason();
             self.failures
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .push(Failure {
-                    frame: at,
-                    reason: super::objects::reason(error, &pack.to_string()),
+                    frame,
+                    reason,
+                    is_missing,
                 });
         }
-        result
     }
 
     fn corrupt(&self, frame: &CatalogFrame, reason: &str) -> Error {

@@ -140,9 +140,18 @@ pub struct Proof {
     /// Packs, and when all their frames were last read, opened and named anew. RFC 3339.
     #[serde(default)]
     pub packs: Vec<Proven>,
+    /// Packs, and when damage was found in them. It counts until the pack is read and found sound at a later time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub damaged: Vec<Proven>,
     /// Snapshots, and since when all that they need is proven: the oldest of their packs' times.
     #[serde(default)]
     pub snapshots: Vec<Proven>,
+    /// Packs whose whole frames were compressed as well as compact can: it does not try again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aged: Vec<ObjectId>,
+    /// Packs in which compact found no chains worth shortening.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rebased: Vec<ObjectId>,
 }
 
 /// An object, and when it was proven.

@@ -1,6 +1,6 @@
 //! What is in the repository, read anew, and whether it may be believed.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use nightfold_chunker::ChunkId;
 
@@ -10,22 +10,31 @@ use crate::format::{Kind, ObjectId, ObjectName};
 use crate::repository::{Condemned, Leases, Needs, Repository, StoredSnapshot, Verdicts, is_void};
 
 /// All that a plan is made of.
-pub(super) struct State {
-    pub(super) leases: Leases,
-    pub(super) verdicts: Verdicts,
-    pub(super) snapshots: u64,
-    pub(super) catalog: Catalog,
+pub(crate) struct State {
+    pub(crate) leases: Leases,
+    pub(crate) verdicts: Verdicts,
+    /// Oldest first.
+    pub(crate) snapshots: Vec<StoredSnapshot>,
+    pub(crate) catalog: Catalog,
     /// Positions of the first frames of the chunks that snapshots need, ascending.
-    pub(super) needed: Vec<usize>,
+    pub(crate) needed: Vec<usize>,
+    /// For each of them the position of the first snapshot that needs it.
+    pub(crate) born: Vec<u32>,
     /// Packs named by verdicts.
-    pub(super) condemned: Condemned,
+    pub(crate) condemned: Condemned,
     /// Frames that are damaged.
-    pub(super) damaged: Condemned,
+    pub(crate) damaged: Condemned,
 }
 
 impl State {
+    /// Only whether the snapshots may be believed: an error says what is missing.
+    pub(crate) fn believe(repository: &Repository) -> Result<()> {
+        let leases = repository.read_leases()?;
+        believed_snapshots(repository, &leases).map(drop)
+    }
+
     /// Reads leases before snapshots, and snapshots before packs: who ended in between has published what he wrote.
-    pub(super) fn read(repository: &Repository) -> Result<Self> {
+    pub(crate) fn read(repository: &Repository) -> Result<Self> {
         let leases = repository.read_leases()?;
         let verdicts = repository.verdicts()?;
         if let Some(error) = verdicts.errors.first() {
@@ -43,17 +52,27 @@ impl State {
         index.verify()?;
         let catalog = Catalog::of_index(&index)?;
         let ids = needed_chunks(repository, &snapshots)?;
-        let needed = positions(&catalog, ids)?;
+        let (needed, born) = positions(&catalog, ids)?.into_iter().unzip();
         let named = verdicts.published.iter().map(|(_, verdict)| verdict);
         Ok(Self {
             condemned: Condemned::of(named.clone().filter(|verdict| !verdict.damage)),
             damaged: Condemned::of(named.filter(|verdict| verdict.damage)),
             leases,
-            snapshots: snapshots.len() as u64,
+            snapshots,
             catalog,
             needed,
+            born,
             verdicts,
         })
+    }
+}
+
+impl State {
+    /// Whether a frame is known to be damaged.
+    pub(crate) fn is_damaged(&self, at: usize) -> bool {
+        let frame = &self.catalog.frames[at];
+        let pack = self.catalog.packs[frame.pack as usize].name.id;
+        self.damaged.covers(pack, frame.ordinal)
     }
 }
 
@@ -93,12 +112,12 @@ fn published_unlisted(repository: &Repository, id: ObjectId) -> Result<Option<St
 fn needed_chunks(
     repository: &Repository,
     snapshots: &[StoredSnapshot],
-) -> Result<HashSet<ChunkId>> {
-    let mut ids = HashSet::new();
+) -> Result<HashMap<ChunkId, u32>> {
+    let mut ids = HashMap::new();
     let mut needs = Needs::new(repository);
-    for stored in snapshots {
+    for (number, stored) in snapshots.iter().enumerate() {
         let told = needs.snapshot(stored, &mut |id| {
-            ids.insert(id);
+            ids.entry(id).or_insert(number as u32);
         });
         told.map_err(|error| match error {
             Error::ChunkLost { .. } | Error::Corrupt { .. } | Error::Missing { .. } => refused(
@@ -110,16 +129,16 @@ fn needed_chunks(
     Ok(ids)
 }
 
-fn positions(catalog: &Catalog, ids: HashSet<ChunkId>) -> Result<Vec<usize>> {
+fn positions(catalog: &Catalog, ids: HashMap<ChunkId, u32>) -> Result<Vec<(usize, u32)>> {
     let mut positions = Vec::with_capacity(ids.len());
-    for id in ids {
+    for (id, born) in ids {
         let frames = catalog.of_chunk(id);
         if frames.is_empty() {
             return Err(refused(format!(
                 "chunk {id} is in no readable pack, and a snapshot needs it"
             )));
         }
-        positions.push(frames.start);
+        positions.push((frames.start, born));
     }
     positions.sort_unstable();
     Ok(positions)

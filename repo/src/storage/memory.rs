@@ -80,6 +80,11 @@ impl Storage for MemoryStorage {
         }
     }
 
+    fn replace(&self, name: ObjectName, bytes: &[u8]) -> Result<()> {
+        self.objects().insert(name, bytes.to_vec());
+        Ok(())
+    }
+
     fn get(&self, name: ObjectName) -> Result<Vec<u8>> {
         self.with(name, <[u8]>::to_vec)
     }

@@ -13,10 +13,10 @@ fn snapshots_are_listed_oldest_first() {
     let _redacted = settings.bind_to_scope();
     assert_snapshot!(shop.run(&["snapshots"]), @r"
     exit 0
-    ID  TIME  HOST  SOURCE  TAGS  SIZE  ADDED
-    SHORT-ID  2026-01-10 03:00:00  db1  [SANDBOX]/work/data  46 B  NNN B
-    SHORT-ID  2026-01-11 03:00:00  db1  [SANDBOX]/work/data  49 B  NNN B
-    SHORT-ID  2026-01-12 03:00:00  db1  [SANDBOX]/work/data  45 B  NNN B
+    ID  TIME  HOST  SOURCE  TAGS  SIZE  ADDED  PROVEN
+    SHORT-ID  2026-01-10 03:00:00  db1  [SANDBOX]/work/data  46 B  NNN B  -
+    SHORT-ID  2026-01-11 03:00:00  db1  [SANDBOX]/work/data  49 B  NNN B  -
+    SHORT-ID  2026-01-12 03:00:00  db1  [SANDBOX]/work/data  45 B  NNN B  -
     ");
     assert_snapshot!(shop.run(&["snapshots", "--source", "elsewhere"]), @r"
     exit 0
@@ -50,7 +50,8 @@ fn snapshots_are_listed_for_scripts() {
         ],
         "size": 5,
         "added": [BYTES],
-        "incomplete": false
+        "incomplete": false,
+        "proven": null
       }
     ]
     "#);

@@ -50,8 +50,8 @@ fn the_nightly_line_needs_a_name_only() {
     ");
     assert_snapshot!(shown(&call(&shop, &["snapshots"]).run()), @r"
     exit 0
-    ID        TIME                 HOST  SOURCE  TAGS     SIZE  ADDED
-    SHORT-ID  2026-01-10 03:00:00  db1   app-db  nightly   7 B  NNN B
+    ID        TIME                 HOST  SOURCE  TAGS     SIZE  ADDED  PROVEN
+    SHORT-ID  2026-01-10 03:00:00  db1   app-db  nightly   7 B  NNN B  -
     ");
     let ran = call(&shop, &["cat", "latest", "app.sql", "-q"]).run();
     assert_eq!(ran.stdout, b"a dump\n");
@@ -134,12 +134,12 @@ fn mistakes_are_told_with_their_line() {
     assert_snapshot!(told("repository = \"/x\"\npasword-file = \"/y\"\n"), @r"
     exit 1
     --- stderr
-    error: [SANDBOX]/work/nightfold.toml, line 2: unknown field `pasword-file`, expected one of `repository`, `password-file`, `password-command`, `sources`
+    error: [SANDBOX]/work/nightfold.toml, line 2: unknown field `pasword-file`, expected one of `repository`, `password-file`, `password-command`, `keep`, `parity`, `sources`
     ");
     assert_snapshot!(told("password = \"hunter2\"\n"), @r"
     exit 1
     --- stderr
-    error: [SANDBOX]/work/nightfold.toml, line 1: unknown field `password`, expected one of `repository`, `password-file`, `password-command`, `sources`
+    error: [SANDBOX]/work/nightfold.toml, line 1: unknown field `password`, expected one of `repository`, `password-file`, `password-command`, `keep`, `sources`
     hint: a password does not belong in this file: use password-file or password-command
     ");
     assert_snapshot!(told("[sources.app]\ntags = [\"nightly\"]\n"), @r"

@@ -11,13 +11,17 @@
 mod backup;
 mod browse;
 mod choose;
+mod compact;
 mod configuration;
+mod copy;
 mod demo;
+mod forget;
 mod help;
 mod init;
 mod keys;
 mod output;
 mod passwords;
+mod repair;
 mod restore;
 mod shop;
 mod upkeep;

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use nightfold_chunker::{ChunkId, ChunkSizes};
-use nightfold_repo::check::{CheckOptions, CheckReport};
+use nightfold_repo::check::{CheckOptions, CheckReport, ReadData};
 use nightfold_repo::format::{
     Content, Entry, Kind, Metadata, Node, ObjectName, Snapshot, SnapshotStats, SnapshotWriter,
     StreamKind,
@@ -17,7 +17,7 @@ use nightfold_repo::repository::{
     ChunkInput, InitOptions, LeaseTimes, OpenOptions, Password, RunWriter, StoredSnapshot, Track,
     WriteOptions,
 };
-use nightfold_repo::storage::{MemoryStorage, Storage};
+use nightfold_repo::storage::{Fault, MemoryStorage, Plan, Storage};
 use nightfold_repo::{KdfCost, Repository, Result};
 
 /// Files by path, sorted as in a file list.
@@ -364,7 +364,9 @@ pub fn assert_restores(repository: &Repository, stored: &StoredSnapshot, expecte
 
 /// Checks with every byte read.
 pub fn check_data(repository: &Repository) -> CheckReport {
-    let options = CheckOptions { read_data: true };
+    let options = CheckOptions {
+        read_data: ReadData::All,
+    };
     repository.check(&options, &|_, _| ()).unwrap()
 }
 
@@ -389,4 +391,19 @@ pub fn objects(storage: &MemoryStorage, kind: Kind) -> Vec<ObjectName> {
         .filter(|name| name.kind == kind)
         .copied()
         .collect()
+}
+
+/// The machine goes down at this operation, which is not done.
+pub fn cut_before(operation: u64) -> Plan {
+    Plan::new(0, Fault::Cut(operation))
+}
+
+/// The same, and the operation is done.
+pub fn cut_after(operation: u64) -> Plan {
+    Plan::new(1, Fault::Cut(operation))
+}
+
+/// From this operation on the disk is full.
+pub fn full_from(operation: u64) -> Plan {
+    Plan::new(0, Fault::FullFrom(operation))
 }

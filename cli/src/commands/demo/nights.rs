@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use jiff::{ToSpan as _, Zoned};
 use nightfold_ingest::{BackupRequest, Progress, RestoreRequest, Source, backup, restore};
 use nightfold_repo::Repository;
-use nightfold_repo::check::CheckOptions;
+use nightfold_repo::check::{CheckOptions, ReadData};
 use nightfold_repo::repository::{InitOptions, OpenOptions, Password, WriteOptions};
 use nightfold_repo::storage::LocalStorage;
 
@@ -202,7 +202,9 @@ impl<'d> Demo<'d> {
 
     fn check(&self, out: &mut Output) -> Result<()> {
         out.line("$ nightfold check --read-data")?;
-        let options = CheckOptions { read_data: true };
+        let options = CheckOptions {
+            read_data: ReadData::All,
+        };
         let report = self.repository.check(&options, &|_, _| {})?;
         if let Some(problem) = report.problems.first() {
             return Err(Error::failed(format!("the check found {problem}"), ""));

@@ -1,6 +1,7 @@
 //! Frames that do not hold what the directory says.
 
 use super::forge::{Forge, noise};
+use crate::check::{CheckOptions, ReadData};
 use crate::format::Content;
 use crate::format::StreamKind::Data;
 use crate::pack::NewFrame;
@@ -280,7 +281,13 @@ fn progress_ends_at_all() {
             last.0 = done.max(last.0);
             last.1 = total;
         };
-        let options = super::super::CheckOptions { read_data };
+        let options = CheckOptions {
+            read_data: if read_data {
+                ReadData::All
+            } else {
+                ReadData::None
+            },
+        };
         let report = forge.repository.check(&options, &progress).unwrap();
         let (done, total) = *last.lock().unwrap();
         assert!(total > 0);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use nightfold_chunker::{ChunkId, ChunkSizes};
 
-use crate::check::{CheckOptions, CheckReport};
+use crate::check::{CheckOptions, CheckReport, ReadData};
 use crate::codec;
 use crate::crypto::KdfCost;
 use crate::format::{
@@ -49,6 +49,8 @@ impl Forge {
             avg: 256,
             max: 1024,
         };
+        // Objects that are forged have no sidecars.
+        options.parity = 0;
         Repository::init(storage, &options).unwrap();
     }
 
@@ -138,6 +140,11 @@ impl Forge {
     }
 
     pub(crate) fn check(&self, read_data: bool) -> CheckReport {
+        let read_data = if read_data {
+            ReadData::All
+        } else {
+            ReadData::None
+        };
         let options = CheckOptions { read_data };
         self.repository.check(&options, &|_, _| ()).unwrap()
     }

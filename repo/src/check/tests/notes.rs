@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::forge::{Forge, noise};
+use crate::check::{CheckOptions, ReadData};
 use crate::format::StreamKind::Data;
 use crate::format::{Kind, ObjectId, ObjectName};
 use crate::storage::{LocalStorage, Storage as _};
@@ -81,11 +82,11 @@ fn deltas_of_broken_runs_are_noted() {
 #[test]
 fn kinds_of_newer_programs_are_noted() {
     let forge = Forge::new();
-    let lease = ObjectName::new(Kind::Lease, ObjectId([1; 32]));
-    forge.storage.put(lease, b"whatever").unwrap();
+    let segment = ObjectName::new(Kind::Segment, ObjectId([1; 32]));
+    forge.storage.put(segment, b"whatever").unwrap();
     let report = forge.check(true);
     assert_eq!(report.problems, []);
-    assert!(report.notes[0].contains("leases/"), "{:?}", report.notes);
+    assert!(report.notes[0].contains("segments/"), "{:?}", report.notes);
 }
 
 #[test]
@@ -106,7 +107,12 @@ fn strangers_in_local_folders_are_noted() {
     let storage = std::sync::Arc::new(LocalStorage::new(&root));
     let repository = Repository::open(storage, options).unwrap();
     let report = repository
-        .check(&super::super::CheckOptions { read_data: true }, &|_, _| ())
+        .check(
+            &CheckOptions {
+                read_data: ReadData::All,
+            },
+            &|_, _| (),
+        )
         .unwrap();
     assert_eq!(report.problems, []);
     assert_eq!(report.notes.len(), 2, "{:?}", report.notes);

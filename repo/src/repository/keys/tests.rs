@@ -24,6 +24,7 @@ fn init(password: Option<Password>) -> Result<MemoryStorage> {
     let storage = MemoryStorage::new();
     let mut options = InitOptions::new(password, "testhost".to_owned());
     options.kdf = CHEAP;
+    options.parity = 0;
     Repository::init(&storage, &options)?;
     Ok(storage)
 }

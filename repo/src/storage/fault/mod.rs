@@ -54,6 +54,7 @@ struct State {
 /// A change that has begun, and what it takes to undo it.
 enum Change {
     Put(ObjectName),
+    Replace(ObjectName, Vec<u8>),
     Delete(ObjectName, Vec<u8>),
 }
 
@@ -231,6 +232,13 @@ impl FaultStorage {
                         self.disk.leave_stray(name.kind, stray);
                     }
                 }
+                (Change::Replace(name, bytes), fate) => {
+                    objects.insert(name, bytes);
+                    if fate == Fate::Torn {
+                        let stray = format!("{}/.tmp-{}", name.kind.folder(), name.id);
+                        self.disk.leave_stray(name.kind, stray);
+                    }
+                }
                 (Change::Delete(name, bytes), _) => {
                     objects.insert(name, bytes);
                 }
@@ -254,6 +262,19 @@ impl Storage for FaultStorage {
         self.write(Access::Put, |disk| {
             disk.put(name, bytes)?;
             Ok(Change::Put(name))
+        })
+    }
+
+    fn replace(&self, name: ObjectName, bytes: &[u8]) -> Result<()> {
+        self.write(Access::Put, |disk| match disk.get(name) {
+            Ok(old) => {
+                disk.replace(name, bytes)?;
+                Ok(Change::Replace(name, old))
+            }
+            Err(_) => {
+                disk.replace(name, bytes)?;
+                Ok(Change::Put(name))
+            }
         })
     }
 

@@ -143,6 +143,26 @@ fn what_was_deleted_is_gone() {
 }
 
 #[test]
+fn what_is_replaced_is_read_anew() {
+    on_all(|storage| {
+        let name = name(Kind::Pack, 5, 5);
+        storage.put(name, b"damaged").unwrap();
+        // Opened before it is replaced: a kept handle must not bring it back.
+        assert_eq!(storage.get_range(name, 0, 3).unwrap(), b"dam");
+        for bytes in [&b"as it was"[..], b"longer than it was before"] {
+            storage.replace(name, bytes).unwrap();
+            assert_eq!(storage.get(name).unwrap(), bytes);
+            assert_eq!(storage.get_range(name, 0, 99).unwrap(), bytes);
+        }
+        let new = self::name(Kind::Parity, 6, 6);
+        storage.replace(new, b"was not there").unwrap();
+        assert_eq!(storage.get(new).unwrap(), b"was not there");
+        assert_eq!(storage.list(Kind::Pack).unwrap().len(), 1);
+        assert_eq!(storage.strays(Kind::Pack).unwrap(), Vec::<String>::new());
+    });
+}
+
+#[test]
 fn a_place_is_vacant_until_something_is_put() {
     on_all(|storage| {
         assert!(storage.is_vacant().unwrap());

@@ -22,7 +22,7 @@ const FORGOTTEN: u64 = 2;
 /// Much is rewritten; packs so small that half of them is no frame are not, over and over.
 const EVERYTHING: PruneOptions = PruneOptions {
     dry_run: false,
-    unused_max: 0.0,
+    copied_max: 1.0,
     pack_unused_min: 0.3,
 };
 
