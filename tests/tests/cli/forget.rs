@@ -118,6 +118,7 @@ fn fates_are_told_to_scripts() {
                 "paths": [
                   "[SANDBOX]/work/data"
                 ],
+                "proven": null,
                 "short_id": "SHORT-ID",
                 "size": 5,
                 "source": "app",
@@ -137,6 +138,7 @@ fn fates_are_told_to_scripts() {
                 "paths": [
                   "[SANDBOX]/work/data"
                 ],
+                "proven": null,
                 "short_id": "SHORT-ID",
                 "size": 5,
                 "source": "app",
@@ -159,6 +161,7 @@ fn fates_are_told_to_scripts() {
                 "paths": [
                   "[SANDBOX]/work/data"
                 ],
+                "proven": null,
                 "short_id": "SHORT-ID",
                 "size": 5,
                 "source": "app",
@@ -178,6 +181,7 @@ fn fates_are_told_to_scripts() {
                 "paths": [
                   "[SANDBOX]/work/data"
                 ],
+                "proven": null,
                 "short_id": "SHORT-ID",
                 "size": 5,
                 "source": "app",
@@ -190,6 +194,7 @@ fn fates_are_told_to_scripts() {
           "tags": null
         }
       ],
+      "pruned": null,
       "removed": [
         "[ID]",
         "[ID]"
