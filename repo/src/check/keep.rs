@@ -23,7 +23,7 @@ impl Known {
     pub(super) fn read(repository: &Repository, report: &mut CheckReport) -> Self {
         match repository.records::<Proof>(Kind::Proof) {
             Ok((records, unreadable)) => {
-                let unreadable = unreadable.into_iter().map(problem);
+                let unreadable = unreadable.iter().map(problem);
                 report
                     .notes
                     .extend(unreadable.map(|proof| proof.to_string()));
@@ -95,6 +95,7 @@ fn replace(
     outdated: impl Fn(&ObjectId) -> bool,
     change: impl FnOnce(&mut Proofs),
 ) -> Result<Option<Error>> {
+    repository.config().check_writable()?;
     let (mut records, _) = repository.records::<Proof>(Kind::Proof)?;
     for (id, record) in &mut records {
         if outdated(id) {

@@ -179,9 +179,10 @@ impl Repository {
             repository: self,
             options: *options,
         };
-        let _lease = match options.dry_run {
-            true => None,
-            false => Some(self.exclusive_lease("repair")?),
+        let _lease = if options.dry_run {
+            None
+        } else {
+            Some(self.exclusive_lease("repair")?)
         };
         let mut report = RepairReport::default();
         // Packs are looked at last: what snapshots need is told by sound snapshots.

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::Repository;
 use crate::error::{Error, Result};
-use crate::format::{Forgotten, Kind, ObjectId, ObjectName};
+use crate::format::{Forgotten, Kind, ObjectId, ObjectName, SnapshotWriter};
 
 /// What to do with a snapshot that is to be forgotten and cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +73,10 @@ impl Repository {
                 if unreadable == Unreadable::Forget =>
             {
                 let damaged = self.storage.get(name)?;
-                (blake3::hash(&damaged).to_string(), Default::default())
+                (
+                    blake3::hash(&damaged).to_string(),
+                    SnapshotWriter::default(),
+                )
             }
             Err(other) => return Err(other),
         };

@@ -29,6 +29,7 @@ help_of! {
     help_of_copy: "copy";
     help_of_check: "check";
     help_of_compact: "compact";
+    help_of_repair: "repair";
     help_of_stats: "stats";
     help_of_key: "key";
     help_of_key_add: "key" "add";

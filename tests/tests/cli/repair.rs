@@ -44,22 +44,55 @@ fn repair_restores_what_a_disk_damaged() {
     let told = shop.call(&["check", "--read-data"]).run().exits(1).text();
     let healed = told.matches("`nightfold repair` can restore it").count();
     assert_eq!(healed, 2, "{told}");
-    assert_snapshot!(shop.run(&["repair", "--dry-run"]), @"");
+    let told = shop.call(&["repair", "--dry-run"]).run().exits(0).text();
+    assert!(
+        told.contains("would be restored: config: was damaged"),
+        "{told}"
+    );
+    assert!(told.contains("2 damaged, 2 would be restored"), "{told}");
     assert_ne!(std::fs::read(&pack).unwrap(), whole);
-    assert_snapshot!(shop.run(&["repair"]), @"");
+    let told = shop.call(&["repair"]).run().exits(0).text();
+    assert!(told.contains("restored: packs/"), "{told}");
+    assert!(
+        told.contains("2 damaged, 2 restored\nnothing is lost\n"),
+        "{told}"
+    );
     assert_eq!(std::fs::read(&pack).unwrap(), whole);
     shop.sandbox.check();
-    assert_snapshot!(shop.run(&["repair"]), @"");
-    assert_snapshot!(shop.run(&["repair", "--json"]), @"");
+    assert_snapshot!(shop.run(&["repair"]), @r"
+    exit 0
+    looked at 8 objects, read [SIZE]: 0 damaged, 0 restored
+    nothing is lost
+    ");
+    let told = shop.call(&["repair", "--json"]).run().exits(0).json();
+    assert_eq!((&told["objects"], &told["damaged"]), (&8.into(), &0.into()));
 }
 
 #[test]
 fn repair_exits_1_and_names_what_is_lost() {
     let shop = Shop::with_nights();
     let _redacted = redacted();
-    assert_snapshot!(shop.run(&["repair", "--parity", "0"]), @"");
+    assert_snapshot!(shop.run(&["repair", "--parity", "0"]), @r"
+    exit 0
+    looked at 8 objects, read [SIZE]: 0 damaged, 0 restored
+    parity: 3 files removed
+    nothing is lost
+    ");
     damage(&first_pack(&shop));
-    assert_snapshot!(shop.run(&["repair"]), @"");
+    let told = shop.call(&["repair"]).run().exits(1).text();
+    assert!(told.contains("lost: packs/"), "{told}");
+    assert!(told.contains("it has no sound parity"), "{told}");
+    assert!(
+        told.contains("3 snapshots cannot be restored whole"),
+        "{told}"
+    );
+    let told = shop
+        .call(&["repair", "--forget-damaged"])
+        .run()
+        .exits(1)
+        .text();
+    assert!(told.contains("forgot 3 snapshots"), "{told}");
+    assert!(shop.sandbox.snapshots().is_empty());
 }
 
 #[test]

@@ -342,18 +342,22 @@ fn what_two_writers_stored_at_once_is_copied() {
 fn a_copy_does_not_need_its_source_any_more() {
     let source = Place::new();
     let nights = source.nights(6);
-    for destination in [source.like(), Place::new()] {
-        copy_all(&source, &destination);
-        let gone: Vec<_> = nights[1..5].iter().map(|(stored, _)| stored).collect();
-        source.forget(&gone);
-        source.prune();
-        assert_copied(&destination.repository, &nights);
-        // And what prune left and wrote anew in the source can be copied too.
-        let again = source.like();
-        assert_eq!(copy_all(&source, &again).copied.len(), 2);
-        assert_copied(&again.repository, &[nights[0].clone(), nights[5].clone()]);
-        assert_clean(&again.repository);
+    let destinations = [source.like(), Place::new()];
+    for destination in &destinations {
+        copy_all(&source, destination);
     }
+    let gone: Vec<_> = nights[1..5].iter().map(|(stored, _)| stored).collect();
+    source.forget(&gone);
+    source.prune();
+    for destination in &destinations {
+        assert_copied(&destination.repository, &nights);
+        assert_clean(&destination.repository);
+    }
+    // And what prune left and wrote anew in the source can be copied too.
+    let again = source.like();
+    assert_eq!(copy_all(&source, &again).copied.len(), 2);
+    assert_copied(&again.repository, &[nights[0].clone(), nights[5].clone()]);
+    assert_clean(&again.repository);
 }
 
 #[test]

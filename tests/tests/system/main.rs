@@ -8,6 +8,7 @@
 mod bad_repositories;
 mod changing_files;
 mod clock;
+mod crowd;
 mod dump_commands;
 mod full_disk;
 mod kill;

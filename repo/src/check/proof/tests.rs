@@ -132,7 +132,7 @@ fn times_that_are_none_are_passed_over() {
 #[test]
 fn very_many_packs_make_several_records_that_merge_to_the_same() {
     let mut proofs = Proofs::merge(&[&proof(&[], &[(1, 10)], &[(9, 10)])]);
-    for number in 0..RECORD_PACKS_MAX as u32 + 1 {
+    for number in 0..=RECORD_PACKS_MAX as u32 {
         let mut id = ObjectId([7; 32]);
         id.0[..4].copy_from_slice(&number.to_be_bytes());
         let look = Look {
