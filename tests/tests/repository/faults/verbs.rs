@@ -1,5 +1,10 @@
 //! The verbs whose every operation goes wrong once. A new one is one more row of [`VERBS`].
 
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
+
+use nightfold_ingest::{CopyRequest, Error as CopyError, Progress, copy};
+use nightfold_repo::copy::original;
 use nightfold_repo::format::{Kind, ObjectId};
 use nightfold_repo::prune::PruneOptions;
 use nightfold_repo::repository::{InitOptions, Password, Unreadable};
@@ -42,7 +47,7 @@ pub struct Verb {
     pub assert_done: fn(&Client),
 }
 
-pub const VERBS: [Verb; 13] = [
+pub const VERBS: [Verb; 15] = [
     Verb {
         name: "init",
         prepare: nothing,
@@ -168,6 +173,20 @@ pub const VERBS: [Verb; 13] = [
         passwords: &[PASSWORD],
         run: |client| back_up(&client.open()?, &source(1)).map(drop),
         assert_done: |client| newest_holds(client, &source(1)),
+    },
+    Verb {
+        name: "copy from one alike",
+        prepare: || copied_once(like_the_source()),
+        passwords: &[PASSWORD],
+        run: copy_all,
+        assert_done: copies_are_there,
+    },
+    Verb {
+        name: "copy from another",
+        prepare: || copied_once(fresh(PACK_BYTES).0),
+        passwords: &[PASSWORD],
+        run: copy_all,
+        assert_done: copies_are_there,
     },
 ];
 
@@ -311,6 +330,71 @@ fn prune_comes_to_its_end(client: &Client) {
     }
     let report = repository.prune(&EVERYTHING).unwrap();
     panic!("prune does not come to its end: {report:?}");
+}
+
+/// A repository to copy from, the same for all, and the folder for its index.
+fn source_of_copies() -> (Arc<Repository>, tempfile::TempDir) {
+    static NIGHTS_OF_SOURCE: OnceLock<MemoryStorage> = OnceLock::new();
+    let disk = NIGHTS_OF_SOURCE.get_or_init(|| nights().disk);
+    let cache = tempfile::tempdir().unwrap();
+    (open(disk.fork(), cache.path()).unwrap(), cache)
+}
+
+/// An empty repository that is like it.
+fn like_the_source() -> MemoryStorage {
+    let disk = MemoryStorage::new();
+    let mut options = InitOptions::new(Some(password()), "testhost".to_owned());
+    options.kdf = CHEAP;
+    Repository::init_like(&disk, options, &source_of_copies().0).unwrap();
+    disk
+}
+
+/// With a copy of the first night.
+fn copied_once(disk: MemoryStorage) -> Before {
+    let cache = tempfile::tempdir().unwrap();
+    let repository = open(disk.clone(), cache.path()).unwrap();
+    copy_nights(&repository, 1).unwrap();
+    let first = repository.snapshots().unwrap().remove(0);
+    Before {
+        disk,
+        cache,
+        kept: vec![(first.id, source(1))],
+        going: Vec::new(),
+        // Where a listing does not show the first, it is copied again.
+        coming: (1..=NIGHTS).map(source).collect(),
+    }
+}
+
+fn copy_all(client: &Client) -> Result<()> {
+    copy_nights(&client.open()?, NIGHTS as usize)
+}
+
+fn copy_nights(destination: &Arc<Repository>, count: usize) -> Result<()> {
+    let (from, _cache) = source_of_copies();
+    let snapshots = from.snapshots()?;
+    let first = snapshots.iter().take(count);
+    let request = CopyRequest {
+        snapshots: &snapshots,
+        wanted: first.map(|stored| stored.id).collect(),
+        dry_run: false,
+    };
+    let cancel = AtomicBool::new(false);
+    let copied = copy(&from, destination, &request, &Progress::default(), &cancel);
+    let stopped = copied.map_or_else(Some, |report| report.stopped);
+    match stopped {
+        None => Ok(()),
+        Some(CopyError::Repository(error)) => Err(error),
+        Some(other) => Err(Error::NoSuch(other.to_string())),
+    }
+}
+
+fn copies_are_there(client: &Client) {
+    let copies = client.open().unwrap().snapshots().unwrap();
+    let (from, _cache) = source_of_copies();
+    for stored in from.snapshots().unwrap() {
+        let id = stored.id.to_string();
+        assert!(copies.iter().any(|copy| original(copy) == id), "{id}");
+    }
 }
 
 fn assert_is_refused(client: &Client, password: &str) {
