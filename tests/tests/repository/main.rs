@@ -13,6 +13,7 @@ mod faults;
 mod fixture;
 mod forget;
 mod index;
+mod model;
 mod pieces;
 mod prune;
 mod repair;

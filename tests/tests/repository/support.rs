@@ -186,8 +186,9 @@ pub fn store(
 
 /// One backup run of `files`, each encoded against its version in the newest snapshot.
 pub fn back_up(repository: &Arc<Repository>, files: &Files) -> Result<StoredSnapshot> {
+    let writer = RunWriter::start(repository, WriteOptions::default())?;
     let newest = repository.snapshots()?.pop();
-    back_up_against(repository, files, newest.as_ref())
+    begin(repository, writer, files, newest.as_ref())?.publish()
 }
 
 /// One backup run after another.
@@ -197,6 +198,16 @@ pub fn back_up_against(
     newest: Option<&StoredSnapshot>,
 ) -> Result<StoredSnapshot> {
     begin_against(repository, files, newest)?.publish()
+}
+
+/// The first part of such a run.
+pub fn begin_against(
+    repository: &Arc<Repository>,
+    files: &Files,
+    newest: Option<&StoredSnapshot>,
+) -> Result<Begun> {
+    let writer = RunWriter::start(repository, WriteOptions::default())?;
+    begin(repository, writer, files, newest)
 }
 
 /// A run that has stored its files and is not published.
@@ -213,9 +224,9 @@ impl Begun {
     }
 }
 
-/// The first part of a backup run.
-pub fn begin_against(
+fn begin(
     repository: &Arc<Repository>,
+    writer: RunWriter,
     files: &Files,
     newest: Option<&StoredSnapshot>,
 ) -> Result<Begun> {
@@ -226,7 +237,6 @@ pub fn begin_against(
         Some(list) => entries(repository, list)?,
         None => Vec::new(),
     };
-    let writer = RunWriter::start(repository, WriteOptions::default())?;
     let mut list = Vec::new();
     for (path, bytes) in files {
         let before = previous_entries
