@@ -129,7 +129,7 @@ impl Forest {
     fn grow(catalog: &Catalog, chosen: &[u32]) -> Self {
         let frame = |at: &u32| &catalog.frames[*at as usize];
         let mut grown = vec![false; catalog.frames.len()];
-        for at in &chosen {
+        for at in chosen {
             grown[*at as usize] = true;
         }
         let mut frames = chosen.to_vec();

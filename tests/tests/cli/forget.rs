@@ -81,6 +81,7 @@ fn a_policy_is_carried_out() {
     shop.sandbox.check();
 }
 
+#[expect(clippy::too_many_lines, reason = "what is printed is long")]
 #[test]
 fn fates_are_told_to_scripts() {
     let shop = shop();

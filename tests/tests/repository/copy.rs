@@ -12,13 +12,13 @@ use nightfold_repo::prune::PruneOptions;
 use nightfold_repo::repository::{
     InitOptions, LeaseTimes, OpenOptions, RunWriter, StoredSnapshot, Unreadable, WriteOptions,
 };
-use nightfold_repo::storage::{FaultStorage, MemoryStorage, Plan, Storage};
+use nightfold_repo::storage::{Fault, FaultStorage, MemoryStorage, Plan, Storage};
 use nightfold_repo::{Error, Repository};
 use tempfile::TempDir;
 
 use crate::support::{
-    CHEAP, Files, SIZES, assert_clean, assert_restores, back_up, cut_after, cut_before, entries,
-    fresh, full_from, night, noise, objects, open, open_shared, password, snapshot, store,
+    CHEAP, Files, SIZES, assert_clean, assert_restores, back_up, entries, fresh, full_from, night,
+    noise, objects, open, open_shared, password, snapshot, store,
 };
 
 /// As much as there is to rewrite.
@@ -75,11 +75,6 @@ impl Place {
     }
 
     fn prune(&self) {
-        let options = PruneOptions {
-            dry_run: false,
-            copied_max: 1.0,
-            pack_unused_min: 0.0,
-        };
         self.repository.prune(&EVERYTHING).unwrap();
         self.repository.prune(&EVERYTHING).unwrap();
     }
@@ -400,11 +395,6 @@ fn with_a_pruner(pruner: impl Fn(&Place) -> Arc<Repository>) {
     let destination = source.like();
     let mut copier = Copier::start(&source.repository, &destination.repository, false).unwrap();
     let pruner = pruner(&destination);
-    let options = PruneOptions {
-        dry_run: false,
-        copied_max: 1.0,
-        pack_unused_min: 0.0,
-    };
     for (stored, _) in &nights {
         let copied = copier.copy(stored, &|_| (), &AtomicBool::new(false));
         let Ok(Outcome::Copied(Some(copy))) = copied else {

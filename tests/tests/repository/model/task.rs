@@ -81,7 +81,7 @@ impl Task {
 /// Rewrites as much as it can.
 pub fn prune(repository: &Arc<Repository>) -> Result<PruneReport> {
     repository.prune(&PruneOptions {
-        unused_max: 0.0,
+        copied_max: 1.0,
         pack_unused_min: 0.3,
         ..PruneOptions::default()
     })
