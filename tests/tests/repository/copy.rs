@@ -259,7 +259,9 @@ fn from_the_future(repository: &Arc<Repository>) -> (StoredSnapshot, Vec<Entry>)
         entry("/db/d", Node::File(Content::Inline(b"small".to_vec()))),
     ];
     let mut stream = Vec::new();
-    list.iter().for_each(|entry| entry.encode(&mut stream));
+    for entry in &list {
+        entry.encode(&mut stream);
+    }
     let content = store(repository, &writer, StreamKind::Meta, &stream, None).unwrap();
     let mut files = Vec::new();
     content.encode(&mut files);

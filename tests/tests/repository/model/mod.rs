@@ -148,7 +148,7 @@ impl World {
                 for _ in 0..=self.random.below(STEPS_MEANWHILE) {
                     let others =
                         (client + 1 + self.random.below(CLIENTS as u64 - 1) as usize) % CLIENTS;
-                    self.step(others, Some(&task));
+                    self.step(others, Some(task));
                 }
             }
             storage.release();
