@@ -4,10 +4,11 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use nightfold_ingest::{CopyRequest, Error as CopyError, Progress, copy};
+use nightfold_repo::compact::CompactOptions;
 use nightfold_repo::copy::original;
 use nightfold_repo::format::{Kind, ObjectId};
 use nightfold_repo::prune::PruneOptions;
-use nightfold_repo::repository::{InitOptions, Password, Unreadable};
+use nightfold_repo::repository::{InitOptions, Password, RotateOptions, Unreadable};
 use nightfold_repo::storage::MemoryStorage;
 use nightfold_repo::{Error, Repository, Result};
 
@@ -47,7 +48,7 @@ pub struct Verb {
     pub assert_done: fn(&Client),
 }
 
-pub const VERBS: [Verb; 15] = [
+pub const VERBS: [Verb; 18] = [
     Verb {
         name: "init",
         prepare: nothing,
@@ -173,6 +174,35 @@ pub const VERBS: [Verb; 15] = [
         passwords: &[PASSWORD],
         run: |client| back_up(&client.open()?, &source(1)).map(drop),
         assert_done: |client| newest_holds(client, &source(1)),
+    },
+    Verb {
+        name: "compact",
+        prepare: nights,
+        passwords: &[PASSWORD],
+        run: compact,
+        assert_done: |_| (),
+    },
+    Verb {
+        name: "compact, second run",
+        prepare: || {
+            let before = nights();
+            let repository = open(before.disk.clone(), before.cache.path()).unwrap();
+            compact_all(&repository).unwrap();
+            before
+        },
+        passwords: &[PASSWORD],
+        run: compact,
+        assert_done: |_| (),
+    },
+    Verb {
+        name: "key rotate",
+        prepare: nights,
+        passwords: &[OTHER, PASSWORD],
+        run: rotate,
+        assert_done: |client| {
+            assert!(client.open_by(OTHER).unwrap().newest_epoch() == 1);
+            assert_is_refused(client, PASSWORD);
+        },
     },
     Verb {
         name: "copy from one alike",
@@ -317,6 +347,39 @@ fn needed_again() -> Before {
 
 fn prune(client: &Client) -> Result<()> {
     client.open()?.prune(&EVERYTHING).map(drop)
+}
+
+fn compact(client: &Client) -> Result<()> {
+    compact_all(&client.open()?)
+}
+
+/// Nothing is young.
+fn compact_all(repository: &Arc<Repository>) -> Result<()> {
+    let options = CompactOptions {
+        young_snapshots: 0,
+        ..CompactOptions::default()
+    };
+    repository
+        .compact(&options, &AtomicBool::new(false))
+        .map(drop)
+}
+
+/// If it was interrupted both slots may be there: then the old one is what is left to remove.
+fn rotate(client: &Client) -> Result<()> {
+    let password = Password::new(OTHER.into());
+    if let Ok(repository) = client.open_by(OTHER) {
+        for key in repository.keys()?.iter().filter(|key| !key.current) {
+            repository.key_remove(&key.id.to_string())?;
+        }
+        return Ok(());
+    }
+    let options = RotateOptions {
+        password: &password,
+        cost: CHEAP,
+        host: "testhost",
+        remove_others: true,
+    };
+    client.open()?.key_rotate(&options).map(drop)
 }
 
 /// Whatever is left to do, a few more runs do it.
