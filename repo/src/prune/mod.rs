@@ -14,6 +14,8 @@
 //! | `witness` | whether those who were at work have ended |
 
 mod apply;
+#[cfg(feature = "internals")]
+mod bare;
 mod keep;
 mod plan;
 mod rewrite;
@@ -22,6 +24,10 @@ mod witness;
 
 use std::sync::Arc;
 
+#[cfg(feature = "internals")]
+pub use bare::BarePlan;
+#[cfg(feature = "internals")]
+pub(crate) use bare::bare_plan;
 use serde::Serialize;
 
 use crate::error::Result;

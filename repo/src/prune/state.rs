@@ -42,8 +42,7 @@ impl State {
         let index = repository.index_of_now()?;
         index.verify()?;
         let catalog = Catalog::of_index(&index)?;
-        let ids = needed_chunks(repository, &snapshots)?;
-        let needed = positions(&catalog, ids)?;
+        let needed = needed_frames(repository, &catalog, &snapshots)?;
         let named = verdicts.published.iter().map(|(_, verdict)| verdict);
         Ok(Self {
             condemned: Condemned::of(named.clone().filter(|verdict| !verdict.damage)),
@@ -90,16 +89,15 @@ fn published_unlisted(repository: &Repository, id: ObjectId) -> Result<Option<St
     }
 }
 
-fn needed_chunks(
+fn needed_frames(
     repository: &Repository,
+    catalog: &Catalog,
     snapshots: &[StoredSnapshot],
-) -> Result<HashSet<ChunkId>> {
-    let mut ids = HashSet::new();
+) -> Result<Vec<usize>> {
+    let mut needed = Needed::new(catalog);
     let mut needs = Needs::new(repository);
     for stored in snapshots {
-        let told = needs.snapshot(stored, &mut |id| {
-            ids.insert(id);
-        });
+        let told = needs.snapshot(stored, &mut |id| needed.add(id));
         told.map_err(|error| match error {
             Error::ChunkLost { .. } | Error::Corrupt { .. } | Error::Missing { .. } => refused(
                 format!("snapshot {} cannot be followed: {error}", stored.short_id()),
@@ -107,20 +105,46 @@ fn needed_chunks(
             other => other,
         })?;
     }
-    Ok(ids)
+    needed.positions().map_err(|id| {
+        refused(format!(
+            "chunk {id} is in no readable pack, and a snapshot needs it"
+        ))
+    })
 }
 
-fn positions(catalog: &Catalog, ids: HashSet<ChunkId>) -> Result<Vec<usize>> {
-    let mut positions = Vec::with_capacity(ids.len());
-    for id in ids {
-        let frames = catalog.of_chunk(id);
-        if frames.is_empty() {
-            return Err(refused(format!(
-                "chunk {id} is in no readable pack, and a snapshot needs it"
-            )));
+/// Chunks that are needed, ticked off in the catalog: a set of their ids would take as much as the catalog itself.
+pub(super) struct Needed<'c> {
+    catalog: &'c Catalog,
+    is_needed: Vec<bool>,
+    absent: Option<ChunkId>,
+}
+
+impl<'c> Needed<'c> {
+    pub(super) fn new(catalog: &'c Catalog) -> Self {
+        Self {
+            catalog,
+            is_needed: vec![false; catalog.frames.len()],
+            absent: None,
         }
-        positions.push(frames.start);
     }
-    positions.sort_unstable();
-    Ok(positions)
+
+    pub(super) fn add(&mut self, id: ChunkId) {
+        let frames = self.catalog.of_chunk(id);
+        if frames.is_empty() {
+            self.absent.get_or_insert(id);
+        } else {
+            self.is_needed[frames.start] = true;
+        }
+    }
+
+    /// Positions of the first frames of all chunks that were told, ascending; a chunk that no frame holds is an error.
+    pub(super) fn positions(self) -> std::result::Result<Vec<usize>, ChunkId> {
+        match self.absent {
+            Some(id) => Err(id),
+            None => {
+                let is_needed = self.is_needed.into_iter().enumerate();
+                Ok(is_needed.filter_map(|(at, is)| is.then_some(at)).collect())
+            }
+        }
+    }
 }
