@@ -99,7 +99,15 @@ fn wanted(
 ) -> Result<HashSet<ObjectId>> {
     if named.is_empty() {
         let matching = snapshots.iter().filter(|s| filter.matches(&s.snapshot));
-        return Ok(matching.map(|stored| stored.id).collect());
+        let wanted: HashSet<_> = matching.map(|stored| stored.id).collect();
+        if wanted.is_empty() {
+            context.messages.note(if filter.is_empty() {
+                "there are no snapshots to copy"
+            } else {
+                "no snapshot has this source, host and tags"
+            });
+        }
+        return Ok(wanted);
     }
     let choice = Choice {
         at: None,

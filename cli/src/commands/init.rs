@@ -82,8 +82,8 @@ pub fn run(context: &Context, args: &InitArgs) -> Result<Outcome> {
         like.filter(|like| !encrypted && like.config().encryption != made.encryption)
     {
         context.messages.warning(format_args!(
-            "the secret that names chunks in {} now lies open here: whoever reads this folder can tell which files he \
-             knows are stored here, and helps himself to guess what packs there hold",
+            "the secret that names chunks in {} now lies open here: whoever reads this folder can confirm which large \
+             files that he knows are stored in either",
             like.location()
         ));
     }

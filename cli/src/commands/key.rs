@@ -97,11 +97,12 @@ fn rotate(repository: &Arc<Repository>, host: &str, remove_others: bool) -> Resu
         short(rotated.slot)
     );
     for slot in &rotated.removed {
-        said += &format!(
-            "\nremoved key slot {} \u{201c}{}\u{201d}: add it again with `nightfold key add`",
+        let removed = format!(
+            "\nremoved key slot {} \u{201c}{}\u{201d}",
             short(slot.id),
             slot.label
         );
+        said = said + &removed + ": add it again with `nightfold key add`";
     }
     said += "\n`nightfold compact` moves what is there already to the new key; until then the old key still opens it";
     Ok(said)

@@ -162,7 +162,7 @@ fn send(
     match copier.copy(stored, &follow, cancel)? {
         Outcome::Copied(to) => {
             let after = numbers(copier.totals());
-            Ok((to, after.0 - before.0, after.1 - before.1))
+            Ok((to.map(|to| *to), after.0 - before.0, after.1 - before.1))
         }
         Outcome::Damaged(source) => Err(Error::Unreadable {
             what: format!("snapshot {}", stored.short_id()),

@@ -111,12 +111,10 @@ fn replace(
     for record in proofs.to_records() {
         repository.put_record(Kind::Proof, &record)?;
     }
-    let removed = records
+    let mut old = records
         .iter()
         .map(|(id, _)| ObjectName::new(Kind::Proof, *id));
-    let removed: Result<()> = removed
-        .map(|name| repository.delete_if_there(name))
-        .collect();
+    let removed = old.try_for_each(|name| repository.delete_if_there(name));
     Ok(removed.err())
 }
 

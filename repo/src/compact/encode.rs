@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::CompactOptions;
-use super::plan::{Input, Treatment, treatment};
+use super::plan::{CHAIN_STEPS_MAX, Input, Treatment, treatment};
 use crate::codec;
 use crate::error::{Error, Result};
 use crate::pack::NewFrame;
@@ -12,10 +12,11 @@ use crate::repository::{Repository, encode_against, encode_whole};
 
 /// A whole frame is replaced if that part of it is saved …
 const SAVED_PART: usize = 33;
-/// … and a delta with a shorter chain is taken if it is at most half larger, and this part of its chunk.
-const LARGER_PART: usize = 64;
-/// Ancestors that are tried as a base, the lowest first.
-const BASES_MAX: usize = 3;
+/// … and a delta with a shorter chain is taken if it is at most half larger, and for each step that is saved this part of
+/// its chunk.
+const STEP_PART: usize = 1024;
+/// Ancestors that are tried as a base, the lowest first: with any of them the chain is short.
+const BASES_MAX: usize = CHAIN_STEPS_MAX as usize;
 
 /// A frame on its way to a new pack.
 pub(super) struct Moved {
@@ -120,7 +121,6 @@ fn rebased(
     old: &NewFrame,
 ) -> Result<Option<(NewFrame, Reencoded)>> {
     let catalog = input.catalog;
-    let bytes_max = old.payload.len() * 3 / 2 + old.raw_bytes as usize / LARGER_PART;
     let chunk = repository.read_chunk(old.id)?;
     let ancestors = input.chains.ancestors(at);
     for base in ancestors.into_iter().take(BASES_MAX) {
@@ -130,6 +130,12 @@ fn rebased(
         let Some(new) = encode_against(old, &chunk, against, codec::LEVEL)? else {
             continue;
         };
+        let steps = input
+            .chains
+            .depth(at)
+            .saturating_sub(input.chains.depth(base) + 1);
+        let bytes_max =
+            old.payload.len() * 3 / 2 + usize::from(steps) * old.raw_bytes as usize / STEP_PART;
         if new.payload.len() <= bytes_max && new.rank <= old.rank {
             let how = Reencoded {
                 rank: new.rank,

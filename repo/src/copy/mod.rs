@@ -23,7 +23,7 @@ use transfer::{Stop, Transfer};
 #[derive(Debug)]
 pub enum Outcome {
     /// It is there; `None` for a dry run.
-    Copied(Option<StoredSnapshot>),
+    Copied(Option<Box<StoredSnapshot>>),
     /// Something that it needs cannot be read in the source. Others may be whole.
     Damaged(Error),
 }
@@ -93,7 +93,7 @@ impl<'r> Copier<'r> {
         };
         let destination = self.transfer.destination();
         let published = destination.publish_under(lease, as_copy(stored, None))?;
-        Ok(Outcome::Copied(Some(published)))
+        Ok(Outcome::Copied(Some(Box::new(published))))
     }
 
     fn send(

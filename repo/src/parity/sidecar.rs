@@ -155,7 +155,7 @@ impl Sidecar {
         };
         let data = (0..shards.data).into_par_iter().filter(|at| {
             let shard = self.data_shard(object, *at, shards);
-            !shard.is_some_and(|shard| self.entry(*at) == Some(&checksum(&shard)))
+            shard.is_none_or(|shard| self.entry(*at) != Some(&checksum(&shard)))
         });
         Damage {
             data: data.collect(),
@@ -167,7 +167,7 @@ impl Sidecar {
         let all = (0..shards.parity).into_par_iter();
         let damaged = all.filter(|at| {
             let shard = self.parity_shard(*at, shards);
-            !shard.is_some_and(|shard| self.entry(shards.data + at) == Some(&checksum(shard)))
+            shard.is_none_or(|shard| self.entry(shards.data + at) != Some(&checksum(shard)))
         });
         damaged.collect()
     }

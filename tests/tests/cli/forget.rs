@@ -81,6 +81,7 @@ fn a_policy_is_carried_out() {
     shop.sandbox.check();
 }
 
+#[expect(clippy::too_many_lines, reason = "what is printed is long")]
 #[test]
 fn fates_are_told_to_scripts() {
     let shop = shop();
@@ -118,6 +119,7 @@ fn fates_are_told_to_scripts() {
                 "paths": [
                   "[SANDBOX]/work/data"
                 ],
+                "proven": null,
                 "short_id": "SHORT-ID",
                 "size": 5,
                 "source": "app",
@@ -137,6 +139,7 @@ fn fates_are_told_to_scripts() {
                 "paths": [
                   "[SANDBOX]/work/data"
                 ],
+                "proven": null,
                 "short_id": "SHORT-ID",
                 "size": 5,
                 "source": "app",
@@ -159,6 +162,7 @@ fn fates_are_told_to_scripts() {
                 "paths": [
                   "[SANDBOX]/work/data"
                 ],
+                "proven": null,
                 "short_id": "SHORT-ID",
                 "size": 5,
                 "source": "app",
@@ -178,6 +182,7 @@ fn fates_are_told_to_scripts() {
                 "paths": [
                   "[SANDBOX]/work/data"
                 ],
+                "proven": null,
                 "short_id": "SHORT-ID",
                 "size": 5,
                 "source": "app",
@@ -190,6 +195,7 @@ fn fates_are_told_to_scripts() {
           "tags": null
         }
       ],
+      "pruned": null,
       "removed": [
         "[ID]",
         "[ID]"
@@ -294,6 +300,8 @@ fn a_damaged_snapshot_goes_only_by_its_full_id() {
     let file = shop.sandbox.repository().join("snapshots").join(id);
     let bytes = std::fs::read(&file).unwrap();
     std::fs::write(&file, &bytes[..bytes.len() - 1]).unwrap();
+    // While its copy is there it can be read.
+    std::fs::remove_dir_all(shop.sandbox.repository().join("parity")).unwrap();
     assert_snapshot!(shop.run(&["forget", &id[..8]]), @r"
     exit 1
     --- stderr

@@ -211,7 +211,9 @@ fn keys_are_changed_twice() {
     assert_eq!(second.key_rotate(&options).unwrap().epoch, 2);
     drop(second);
     let third = open_by(Arc::new(storage.clone()), cache.path(), third_password).unwrap();
-    (0..3).for_each(|_| drop(compact(&third)));
+    for _ in 0..3 {
+        compact(&third);
+    }
     assert!(third.under_old_keys().unwrap().is_none());
     assert_nights(&third, &nights);
     assert_clean(&third);
@@ -276,7 +278,7 @@ impl Before {
 
     fn cut(
         &self,
-        fault: Option<Plan>,
+        fault: Option<&Plan>,
         by: Password,
         run: impl Fn(&Arc<Repository>) -> bool,
     ) -> (MemoryStorage, tempfile::TempDir, u64) {
@@ -285,7 +287,7 @@ impl Before {
         copy_folder(self.cache.path(), cache.path());
         let faulty = Arc::new(FaultStorage::new(
             storage.clone(),
-            fault.clone().unwrap_or_default(),
+            fault.cloned().unwrap_or_default(),
         ));
         if let Ok(repository) = open_by(faulty.clone(), cache.path(), by) {
             let done = run(&repository);
@@ -298,12 +300,14 @@ impl Before {
         let run = |repository: &Arc<Repository>| try_compact(repository).is_ok();
         let (.., operations) = self.cut(None, by(), run);
         for operation in 0..operations + 4 {
-            let (storage, cache, _) = self.cut(Some(fault(operation)), by(), run);
+            let (storage, cache, _) = self.cut(Some(&fault(operation)), by(), run);
             let open = || open_by(Arc::new(storage.clone()), cache.path(), by()).unwrap();
             let repository = open();
             assert_nights(&repository, &self.nights);
             assert_clean(&repository);
-            (0..2).for_each(|_| drop(compact(&repository)));
+            for _ in 0..2 {
+                compact(&repository);
+            }
             assert_nights(&repository, &self.nights);
             assert_clean(&repository);
             assert!(repository.under_old_keys().unwrap().packs == 0);
@@ -338,7 +342,7 @@ fn a_rotation_cut_at_any_operation_leaves_a_password_that_opens_all() {
     let (.., operations) = before.cut(None, password(), run);
     for operation in 0..operations {
         for fault in [cut_before(operation), cut_after(operation)] {
-            let (storage, cache, _) = before.cut(Some(fault), password(), run);
+            let (storage, cache, _) = before.cut(Some(&fault), password(), run);
             let opens = |by| open_by(Arc::new(storage.clone()), cache.path(), by).ok();
             let (old, new) = (opens(password()), opens(second_password()));
             let any = new.or(old).unwrap();

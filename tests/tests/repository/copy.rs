@@ -1,6 +1,5 @@
 //! Copying snapshots into another repository, and what is there when that is interrupted.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -13,13 +12,20 @@ use nightfold_repo::prune::PruneOptions;
 use nightfold_repo::repository::{
     InitOptions, LeaseTimes, OpenOptions, RunWriter, StoredSnapshot, Unreadable, WriteOptions,
 };
-use nightfold_repo::storage::{FaultStorage, MemoryStorage, Plan, Storage};
+use nightfold_repo::storage::{Fault, FaultStorage, MemoryStorage, Plan, Storage};
 use nightfold_repo::{Error, Repository};
 use tempfile::TempDir;
 
 use crate::support::{
-    CHEAP, Files, SIZES, assert_clean, assert_restores, back_up, cut_after, cut_before, entries,
-    fresh, full_from, night, noise, objects, open, open_shared, password, snapshot, store, table,
+    CHEAP, Files, SIZES, assert_clean, assert_restores, back_up, entries, fresh, full_from, night,
+    noise, objects, open, open_shared, password, snapshot, store,
+};
+
+/// As much as there is to rewrite.
+const EVERYTHING: PruneOptions = PruneOptions {
+    dry_run: false,
+    pack_unused_min: 0.0,
+    copied_max: 1.0,
 };
 
 /// A repository in memory with its client.
@@ -69,13 +75,8 @@ impl Place {
     }
 
     fn prune(&self) {
-        let options = PruneOptions {
-            dry_run: false,
-            copied_max: 1.0,
-            pack_unused_min: 0.0,
-        };
-        self.repository.prune(&options).unwrap();
-        self.repository.prune(&options).unwrap();
+        self.repository.prune(&EVERYTHING).unwrap();
+        self.repository.prune(&EVERYTHING).unwrap();
     }
 
     fn forget(&self, snapshots: &[&StoredSnapshot]) {
@@ -258,7 +259,9 @@ fn from_the_future(repository: &Arc<Repository>) -> (StoredSnapshot, Vec<Entry>)
         entry("/db/d", Node::File(Content::Inline(b"small".to_vec()))),
     ];
     let mut stream = Vec::new();
-    list.iter().for_each(|entry| entry.encode(&mut stream));
+    for entry in &list {
+        entry.encode(&mut stream);
+    }
     let content = store(repository, &writer, StreamKind::Meta, &stream, None).unwrap();
     let mut files = Vec::new();
     content.encode(&mut files);
@@ -394,25 +397,20 @@ fn with_a_pruner(pruner: impl Fn(&Place) -> Arc<Repository>) {
     let destination = source.like();
     let mut copier = Copier::start(&source.repository, &destination.repository, false).unwrap();
     let pruner = pruner(&destination);
-    let options = PruneOptions {
-        dry_run: false,
-        copied_max: 1.0,
-        pack_unused_min: 0.0,
-    };
     for (stored, _) in &nights {
         let copied = copier.copy(stored, &|_| (), &AtomicBool::new(false));
         let Ok(Outcome::Copied(Some(copy))) = copied else {
             panic!("{copied:?}")
         };
         pruner.forget(&[copy.id], Unreadable::Refuse).unwrap();
-        pruner.prune(&options).unwrap();
-        pruner.prune(&options).unwrap();
+        pruner.prune(&EVERYTHING).unwrap();
+        pruner.prune(&EVERYTHING).unwrap();
     }
     let again = copier.copy(&nights[2].0, &|_| (), &AtomicBool::new(false));
     assert!(matches!(again, Ok(Outcome::Copied(Some(_)))), "{again:?}");
     drop(copier);
-    pruner.prune(&options).unwrap();
-    pruner.prune(&options).unwrap();
+    pruner.prune(&EVERYTHING).unwrap();
+    pruner.prune(&EVERYTHING).unwrap();
     assert_copied(&destination.repository, &nights[2..]);
     assert_clean(&pruner);
 }
@@ -439,85 +437,48 @@ fn a_run_that_was_taken_for_dead_looks_at_everything_again() {
     });
 }
 
-/// Few chunks, so that every operation can be the last.
-fn small_nights(source: &Place) -> Vec<(StoredSnapshot, Files)> {
-    (0..2)
-        .map(|number| {
-            let files = BTreeMap::from([
-                ("/db/new".to_owned(), noise(10 + number, 700)),
-                ("/db/table.sql".to_owned(), table(number, 60)),
-            ]);
-            (back_up(&source.repository, &files).unwrap(), files)
-        })
-        .collect()
-}
-
-/// Cuts the run at every operation of the destination. Afterwards that is clean, and the next run finishes.
-fn every_operation(like: bool, fault: impl Fn(u64) -> Plan) {
+#[test]
+fn what_arrived_before_an_interruption_is_not_sent_again() {
     let source = Place::of(fresh(1500).0);
-    let nights = small_nights(&source);
-    let empty = if like {
-        source.like()
-    } else {
-        Place::of(fresh(1500).0)
-    };
-    let run = |fault: Option<Plan>| {
+    let nights = source.nights(2);
+    let empty = source.like();
+    let run = |fault: Option<Fault>| {
         let storage = empty.storage.fork();
         let cache = tempfile::tempdir().unwrap();
-        let faulty = Arc::new(FaultStorage::new(
-            storage.clone(),
-            fault.clone().unwrap_or_default(),
-        ));
+        let plan = fault.map_or_else(Plan::default, |fault| Plan::new(1, fault));
+        let faulty = Arc::new(FaultStorage::new(storage.clone(), plan));
         let shared: Arc<dyn Storage> = faulty.clone();
         let report = open_shared(shared, cache.path())
             .map_err(IngestError::from)
             .and_then(|(opened, _)| copy_some(&source.repository, &opened, |_| true));
         let whole = report.is_ok_and(|report| report.stopped.is_none());
-        (storage, cache, whole, faulty.operations())
+        (
+            Place {
+                repository: open(storage.clone(), cache.path()).unwrap(),
+                storage,
+                cache,
+            },
+            whole,
+            faulty.operations(),
+        )
     };
-    let (storage, _, whole, operations) = run(None);
+    let (uninterrupted, whole, operations) = run(None);
     assert!(whole);
-    let bytes = |storage: &MemoryStorage| -> u64 {
-        let packs = storage.list(Kind::Pack).unwrap();
-        packs.iter().map(|pack| pack.bytes).sum()
-    };
-    let uninterrupted = bytes(&storage);
     let mut halves = 0;
-    for operation in 0..operations + 4 {
-        let (storage, cache, whole, _) = run(Some(fault(operation)));
-        let repository = open(storage.clone(), cache.path()).unwrap();
-        assert_clean(&repository);
-        let there = repository.snapshots().unwrap().len();
-        assert!(there == 2 || !whole, "operation {operation}");
-        halves += usize::from(there == 1);
-        let report = copy_some(&source.repository, &repository, |_| true).unwrap();
-        assert!(report.stopped.is_none(), "{report:?}");
-        assert_eq!(report.copied.len(), 2 - there);
-        assert_copied(&repository, &nights);
-        assert_clean(&repository);
-        // What had arrived was not sent again; packs that were closed early cost a little.
-        let all = bytes(&storage);
-        assert!(all < uninterrupted + 1500, "{all} of {uninterrupted}");
+    for operation in 0..operations {
+        for fault in [Fault::Cut(operation), Fault::FullFrom(operation)] {
+            let (place, whole, _) = run(Some(fault));
+            let there = place.repository.snapshots().unwrap().len();
+            assert!(there == 2 || !whole, "{fault:?}");
+            halves += usize::from(there == 1);
+            assert_eq!(copy_all(&source, &place).copied.len(), 2 - there);
+            assert_copied(&place.repository, &nights);
+            // Packs that were closed early cost a little.
+            let (all, once) = (place.pack_bytes(), uninterrupted.pack_bytes());
+            assert!(all < once + 1500, "{fault:?}: {all} instead of {once}");
+        }
     }
     assert!(halves > 0, "some runs ended between two snapshots");
-}
-
-#[test]
-fn a_crash_before_any_operation_leaves_the_rest_to_the_next_run() {
-    every_operation(true, cut_before);
-    every_operation(false, cut_before);
-}
-
-#[test]
-fn a_crash_after_any_operation_leaves_the_rest_to_the_next_run() {
-    every_operation(true, cut_after);
-    every_operation(false, cut_after);
-}
-
-#[test]
-fn a_disk_that_fills_at_any_moment_leaves_the_rest_to_the_next_run() {
-    every_operation(true, full_from);
-    every_operation(false, full_from);
 }
 
 #[test]

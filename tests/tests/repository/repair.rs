@@ -67,6 +67,8 @@ fn every_object_damaged_at_once_is_restored() {
     assert_eq!(report.lost, []);
     assert_eq!(report.damaged, report.objects);
     assert_eq!(report.damaged, report.repaired.len() as u64);
+    // The check has put down what it found.
+    storage.objects().retain(|name, _| name.kind != Kind::Proof);
     assert!(*storage.objects() == *whole.objects(), "byte for byte");
     let repository = open(storage.clone(), cache.path()).unwrap();
     let report = assert_clean(&repository);

@@ -12,6 +12,7 @@ mod crowd;
 mod dump_commands;
 mod full_disk;
 mod kill;
+mod kill_any;
 mod lost_index;
 mod servers;
 mod signals;

@@ -137,7 +137,14 @@ fn where_a_chunk_goes_once_its_pack_is_deleted_must_be_read_first() {
     let list = forge.pack(Meta, &[forge.whole(&files)]);
     let stored = forge.snapshot(&forge.content(&[&files]), 0);
     clean_at(&forge, 10, ReadData::All);
-    forge.pack(Data, &[forge.whole(&chunk)]);
+    // Of two equal frames the one in the pack listed first counts.
+    loop {
+        let new = forge.pack(Data, &[forge.whole(&chunk)]);
+        if new.id > old.id {
+            break;
+        }
+        forge.storage.delete(new).unwrap();
+    }
     clean_at(&forge, 20, only(list));
     assert_eq!(forge.proven(&stored), Some(time(10)), "the old pack stays");
     condemn(&forge, old);

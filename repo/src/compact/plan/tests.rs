@@ -102,7 +102,7 @@ impl Case {
     }
 
     fn plan(&mut self) -> Vec<(usize, Work)> {
-        let steps = self.with(|input, options| plan(input, options));
+        let steps = self.with(plan);
         steps
             .into_iter()
             .map(|step| (step.pack, step.work))

@@ -266,15 +266,10 @@ impl Storage for FaultStorage {
     }
 
     fn replace(&self, name: ObjectName, bytes: &[u8]) -> Result<()> {
-        self.write(Access::Put, |disk| match disk.get(name) {
-            Ok(old) => {
-                disk.replace(name, bytes)?;
-                Ok(Change::Replace(name, old))
-            }
-            Err(_) => {
-                disk.replace(name, bytes)?;
-                Ok(Change::Put(name))
-            }
+        self.write(Access::Put, |disk| {
+            let old = disk.get(name).ok();
+            disk.replace(name, bytes)?;
+            Ok(old.map_or(Change::Put(name), |old| Change::Replace(name, old)))
         })
     }
 

@@ -1,8 +1,14 @@
 //! The verbs whose every operation goes wrong once. A new one is one more row of [`VERBS`].
 
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
+
+use nightfold_ingest::{CopyRequest, Error as CopyError, Progress, copy};
+use nightfold_repo::compact::CompactOptions;
+use nightfold_repo::copy::original;
 use nightfold_repo::format::{Kind, ObjectId};
 use nightfold_repo::prune::PruneOptions;
-use nightfold_repo::repository::{InitOptions, Password, Unreadable};
+use nightfold_repo::repository::{InitOptions, Password, RotateOptions, Unreadable};
 use nightfold_repo::storage::MemoryStorage;
 use nightfold_repo::{Error, Repository, Result};
 
@@ -42,7 +48,7 @@ pub struct Verb {
     pub assert_done: fn(&Client),
 }
 
-pub const VERBS: [Verb; 13] = [
+pub const VERBS: [Verb; 18] = [
     Verb {
         name: "init",
         prepare: nothing,
@@ -168,6 +174,49 @@ pub const VERBS: [Verb; 13] = [
         passwords: &[PASSWORD],
         run: |client| back_up(&client.open()?, &source(1)).map(drop),
         assert_done: |client| newest_holds(client, &source(1)),
+    },
+    Verb {
+        name: "compact",
+        prepare: nights,
+        passwords: &[PASSWORD],
+        run: compact,
+        assert_done: |_| (),
+    },
+    Verb {
+        name: "compact, second run",
+        prepare: || {
+            let before = nights();
+            let repository = open(before.disk.clone(), before.cache.path()).unwrap();
+            compact_all(&repository).unwrap();
+            before
+        },
+        passwords: &[PASSWORD],
+        run: compact,
+        assert_done: |_| (),
+    },
+    Verb {
+        name: "key rotate",
+        prepare: nights,
+        passwords: &[OTHER, PASSWORD],
+        run: rotate,
+        assert_done: |client| {
+            assert!(client.open_by(OTHER).unwrap().newest_epoch() == 1);
+            assert_is_refused(client, PASSWORD);
+        },
+    },
+    Verb {
+        name: "copy from one alike",
+        prepare: || copied_once(like_the_source()),
+        passwords: &[PASSWORD],
+        run: copy_all,
+        assert_done: copies_are_there,
+    },
+    Verb {
+        name: "copy from another",
+        prepare: || copied_once(fresh(PACK_BYTES).0),
+        passwords: &[PASSWORD],
+        run: copy_all,
+        assert_done: copies_are_there,
     },
 ];
 
@@ -300,6 +349,39 @@ fn prune(client: &Client) -> Result<()> {
     client.open()?.prune(&EVERYTHING).map(drop)
 }
 
+fn compact(client: &Client) -> Result<()> {
+    compact_all(&client.open()?)
+}
+
+/// Nothing is young.
+fn compact_all(repository: &Arc<Repository>) -> Result<()> {
+    let options = CompactOptions {
+        young_snapshots: 0,
+        ..CompactOptions::default()
+    };
+    repository
+        .compact(&options, &AtomicBool::new(false))
+        .map(drop)
+}
+
+/// If it was interrupted both slots may be there: then the old one is what is left to remove.
+fn rotate(client: &Client) -> Result<()> {
+    let password = Password::new(OTHER.into());
+    if let Ok(repository) = client.open_by(OTHER) {
+        for key in repository.keys()?.iter().filter(|key| !key.current) {
+            repository.key_remove(&key.id.to_string())?;
+        }
+        return Ok(());
+    }
+    let options = RotateOptions {
+        password: &password,
+        cost: CHEAP,
+        host: "testhost",
+        remove_others: true,
+    };
+    client.open()?.key_rotate(&options).map(drop)
+}
+
 /// Whatever is left to do, a few more runs do it.
 fn prune_comes_to_its_end(client: &Client) {
     let repository = client.open().unwrap();
@@ -311,6 +393,71 @@ fn prune_comes_to_its_end(client: &Client) {
     }
     let report = repository.prune(&EVERYTHING).unwrap();
     panic!("prune does not come to its end: {report:?}");
+}
+
+/// A repository to copy from, the same for all, and the folder for its index.
+fn source_of_copies() -> (Arc<Repository>, tempfile::TempDir) {
+    static NIGHTS_OF_SOURCE: OnceLock<MemoryStorage> = OnceLock::new();
+    let disk = NIGHTS_OF_SOURCE.get_or_init(|| nights().disk);
+    let cache = tempfile::tempdir().unwrap();
+    (open(disk.fork(), cache.path()).unwrap(), cache)
+}
+
+/// An empty repository that is like it.
+fn like_the_source() -> MemoryStorage {
+    let disk = MemoryStorage::new();
+    let mut options = InitOptions::new(Some(password()), "testhost".to_owned());
+    options.kdf = CHEAP;
+    Repository::init_like(&disk, options, &source_of_copies().0).unwrap();
+    disk
+}
+
+/// With a copy of the first night.
+fn copied_once(disk: MemoryStorage) -> Before {
+    let cache = tempfile::tempdir().unwrap();
+    let repository = open(disk.clone(), cache.path()).unwrap();
+    copy_nights(&repository, 1).unwrap();
+    let first = repository.snapshots().unwrap().remove(0);
+    Before {
+        disk,
+        cache,
+        kept: vec![(first.id, source(1))],
+        going: Vec::new(),
+        // Where a listing does not show the first, it is copied again.
+        coming: (1..=NIGHTS).map(source).collect(),
+    }
+}
+
+fn copy_all(client: &Client) -> Result<()> {
+    copy_nights(&client.open()?, NIGHTS as usize)
+}
+
+fn copy_nights(destination: &Arc<Repository>, count: usize) -> Result<()> {
+    let (from, _cache) = source_of_copies();
+    let snapshots = from.snapshots()?;
+    let first = snapshots.iter().take(count);
+    let request = CopyRequest {
+        snapshots: &snapshots,
+        wanted: first.map(|stored| stored.id).collect(),
+        dry_run: false,
+    };
+    let cancel = AtomicBool::new(false);
+    let copied = copy(&from, destination, &request, &Progress::default(), &cancel);
+    let stopped = copied.map_or_else(Some, |report| report.stopped);
+    match stopped {
+        None => Ok(()),
+        Some(CopyError::Repository(error)) => Err(error),
+        Some(other) => Err(Error::NoSuch(other.to_string())),
+    }
+}
+
+fn copies_are_there(client: &Client) {
+    let copies = client.open().unwrap().snapshots().unwrap();
+    let (from, _cache) = source_of_copies();
+    for stored in from.snapshots().unwrap() {
+        let id = stored.id.to_string();
+        assert!(copies.iter().any(|copy| original(copy) == id), "{id}");
+    }
 }
 
 fn assert_is_refused(client: &Client, password: &str) {

@@ -138,13 +138,17 @@ impl World {
         storage.hold_from(operation);
         let opener = self.opener(client, Arc::clone(&storage));
         let done = std::thread::scope(|scope| {
-            let thread = scope.spawn(|| task.run(&opener));
+            // Threads of its own: others must not wait for those that stand still.
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build();
+            let pool = pool.expect("threads");
+            let (task, opener) = (&task, &opener);
+            let thread = scope.spawn(move || pool.install(|| task.run(opener)));
             if storage.wait_until_held(|| thread.is_finished()) {
                 let _release = Release(&storage);
                 for _ in 0..=self.random.below(STEPS_MEANWHILE) {
                     let others =
                         (client + 1 + self.random.below(CLIENTS as u64 - 1) as usize) % CLIENTS;
-                    self.step(others, Some(&task));
+                    self.step(others, Some(task));
                 }
             }
             storage.release();

@@ -82,6 +82,7 @@ impl Task {
 pub fn prune(repository: &Arc<Repository>) -> Result<PruneReport> {
     repository.prune(&PruneOptions {
         copied_max: 1.0,
+        pack_unused_min: 0.3,
         ..PruneOptions::default()
     })
 }
