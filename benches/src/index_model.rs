@@ -117,7 +117,7 @@ impl Model {
         }
     }
 
-    fn whole_entry(at: u64) -> DirEntry {
+    pub fn whole_entry(at: u64) -> DirEntry {
         let random = mix(at ^ 0x5bd1);
         DirEntry {
             id: Self::id(at),
@@ -132,7 +132,7 @@ impl Model {
     }
 
     /// Two of its six numbers follow the version.
-    fn sketch(lineage: u64, version: u64) -> Sketch {
+    pub fn sketch(lineage: u64, version: u64) -> Sketch {
         let mut place = 0;
         Sketch([0; 6].map(|_: u32| {
             place += 1;
@@ -159,7 +159,7 @@ impl Model {
     }
 }
 
-fn directory(pack: u64, entries: Vec<DirEntry>) -> (ObjectId, Directory) {
+pub fn directory(pack: u64, entries: Vec<DirEntry>) -> (ObjectId, Directory) {
     let mut id = [0; 32];
     id[..8].copy_from_slice(&mix(!pack).to_le_bytes());
     id[8..16].copy_from_slice(&pack.to_le_bytes());
@@ -168,7 +168,7 @@ fn directory(pack: u64, entries: Vec<DirEntry>) -> (ObjectId, Directory) {
 }
 
 /// The version that a version rests on, as in `docs/format.md`, 10.
-fn skip_target(version: u64) -> u64 {
+pub fn skip_target(version: u64) -> u64 {
     let mut power = 1;
     while version.is_multiple_of(power * 8) {
         power *= 8;
@@ -176,7 +176,7 @@ fn skip_target(version: u64) -> u64 {
     version - power
 }
 
-fn rank(mut version: u64) -> u8 {
+pub fn rank(mut version: u64) -> u8 {
     let mut rank = 0;
     while version > 0 {
         version = skip_target(version);

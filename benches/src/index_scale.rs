@@ -245,7 +245,7 @@ fn measure(arguments: &Arguments, question: &Question<'_>, seconds: f64) -> Resu
 }
 
 /// A line of this process's status, in MB.
-fn memory(name: &str) -> Result<u64> {
+pub fn memory(name: &str) -> Result<u64> {
     let status = fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix(name));
     let kib = line.and_then(|line| line.split_whitespace().nth(1));

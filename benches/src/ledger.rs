@@ -1,6 +1,8 @@
 //! A table of a live application: rows are updated, inserted and deleted. The same seed, the same bytes.
 
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
 
 use crate::random::Random;
 use crate::rows;
@@ -70,6 +72,13 @@ impl Ledger {
             }
         }
         writeln!(out, "\\.")
+    }
+
+    /// The dump as a file.
+    pub fn dump_to(&self, path: &Path) -> io::Result<()> {
+        let mut out = BufWriter::new(File::create(path)?);
+        self.dump(&mut out)?;
+        out.flush()
     }
 }
 

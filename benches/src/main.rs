@@ -7,8 +7,11 @@
 //! nightfold-benches report  --from J --markdown M --plots DIR
 //! nightfold-benches nights  --nightfold PROGRAM --nights 60 --bytes 30M --work WORK
 //! nightfold-benches retention --nightfold PROGRAM --nights 120 --work WORK
+//! nightfold-benches forget  --nightfold PROGRAM --nights 90 --work WORK
 //! nightfold-benches files   --nightfold PROGRAM --count 200000 --work WORK
 //! nightfold-benches index   --chunks 10M --work WORK
+//! nightfold-benches plan    --whole 400K --work WORK
+//! nightfold-benches rebuild --packs 5000 --work WORK
 //! nightfold-benches snapshots --count 10000 --work WORK
 //! nightfold-benches pipe    --nightfold PROGRAM --bytes 20G --work WORK
 //! ```
@@ -24,6 +27,7 @@ mod corpus;
 mod figures;
 mod files;
 mod floor;
+mod forget;
 mod index_model;
 mod index_scale;
 mod ledger;
@@ -32,9 +36,11 @@ mod many;
 mod measure;
 mod nights;
 mod pipe;
+mod plan_scale;
 mod plot;
 mod random;
 mod ratios;
+mod rebuild;
 mod report;
 mod retention;
 mod rows;
@@ -59,10 +65,16 @@ enum Command {
     Nights(nights::Arguments),
     /// Forget and prune every night, and compare with a fresh repository of what is kept
     Retention(retention::Arguments),
+    /// Forget and prune most nights with several tools
+    Forget(forget::Arguments),
     /// Back up and restore very many small files
     Files(many::Arguments),
     /// Fill an index as backups would, and ask it
     Index(index_scale::Arguments),
+    /// Plan a prune over the index of a large repository
+    Plan(plan_scale::Arguments),
+    /// Make an index anew from many packs
+    Rebuild(rebuild::Arguments),
     /// Make a repository of many snapshots, and list them
     Snapshots(snapshot_scale::Arguments),
     /// Pipe one huge stream through nightfold and back
@@ -77,8 +89,11 @@ fn main() -> anyhow::Result<()> {
         Command::Report(arguments) => report::run(&arguments),
         Command::Nights(arguments) => nights::run(&arguments),
         Command::Retention(arguments) => retention::run(&arguments),
+        Command::Forget(arguments) => forget::run(&arguments),
         Command::Files(arguments) => many::run(&arguments),
         Command::Index(arguments) => index_scale::run(&arguments),
+        Command::Plan(arguments) => plan_scale::run(&arguments),
+        Command::Rebuild(arguments) => rebuild::run(&arguments),
         Command::Snapshots(arguments) => snapshot_scale::run(&arguments),
         Command::Pipe(arguments) => pipe::run(&arguments),
     }

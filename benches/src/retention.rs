@@ -2,8 +2,7 @@
 //! what is kept.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{BufWriter, Write as _};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
@@ -220,7 +219,7 @@ impl Run<'_> {
             nightfold, source, ..
         } = &self.lasting;
         for (id, kept) in &self.kept {
-            dump(&kept.ledger, &expected)?;
+            kept.ledger.dump_to(&expected)?;
             files::remove(&target)?;
             fs::create_dir(&target)?;
             measure(&mut nightfold.restore(id, &target), &self.lasting.log)?;
@@ -252,7 +251,7 @@ impl Store {
     }
 
     fn back_up(&self, ledger: &Ledger, night: u32) -> Result<()> {
-        dump(ledger, &self.source)?;
+        ledger.dump_to(&self.source)?;
         let time = jiff::Timestamp::from_second(words::night_seconds(night))?;
         let mut backup = self.nightfold.backup(&self.source, "");
         backup.args(["--time", &time.to_string()]);
@@ -263,12 +262,6 @@ impl Store {
     fn bytes(&self) -> Result<u64> {
         files::tree_bytes(self.nightfold.repository())
     }
-}
-
-fn dump(ledger: &Ledger, to: &Path) -> Result<()> {
-    let mut out = BufWriter::new(File::create(to)?);
-    ledger.dump(&mut out)?;
-    Ok(out.flush()?)
 }
 
 /// Copying alone frees nothing: what counts is what went beyond what came. Nothing if nothing was freed.

@@ -17,6 +17,12 @@ use crate::storage::Listed;
 /// Packs whose directories are in memory at once, beside the catalog.
 const PACKS_AT_ONCE: usize = 256;
 
+/// Different first two bytes of an id. Looking a chunk up among all frames would touch memory all over.
+const BUCKETS: usize = 1 << 16;
+
+/// A rank is a byte.
+const RANKS: usize = 1 << 8;
+
 /// A pack whose directory is readable.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CatalogPack {
@@ -49,6 +55,8 @@ pub(crate) struct Catalog {
     pub(crate) packs: Vec<CatalogPack>,
     /// By chunk, then rank: the frame that is decoded with the least work comes first.
     pub(crate) frames: Vec<CatalogFrame>,
+    /// Where the frames of each bucket start, and where the last one ends.
+    starts: Vec<u32>,
     sound: Vec<bool>,
 }
 
@@ -105,6 +113,8 @@ impl Catalog {
                 bytes: pack.bytes,
             });
         }
+        // A vector that grows by itself may take twice as much.
+        catalog.frames.reserve_exact(index.frames_listed()?);
         index.each_frame(|row| {
             // A pack that another process entered since is left out.
             if let Some(place) = places.get(&row.pack) {
@@ -132,7 +142,7 @@ impl Catalog {
         let mut catalog = Self {
             packs,
             frames,
-            sound: Vec::new(),
+            ..Self::default()
         };
         catalog.sort();
         catalog
@@ -158,8 +168,11 @@ impl Catalog {
     }
 
     fn sort(&mut self) {
+        assert!(u32::try_from(self.frames.len()).is_ok(), "too many frames");
         self.frames
             .par_sort_unstable_by_key(|frame| (frame.id, frame.rank, frame.pack, frame.ordinal));
+        let buckets = self.frames.iter().map(|frame| bucket_of(frame.id));
+        self.starts = starts(BUCKETS, buckets);
         self.settle(|_| false);
     }
 
@@ -174,10 +187,16 @@ impl Catalog {
     }
 
     /// All frames, those of lower rank first.
-    pub(crate) fn by_rank(&self) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..self.frames.len()).collect();
-        order.sort_by_key(|at| self.frames[*at].rank);
-        order
+    pub(crate) fn by_rank(&self) -> impl DoubleEndedIterator<Item = usize> + use<> {
+        let rank_of = |frame: &CatalogFrame| usize::from(frame.rank);
+        let mut next = starts(RANKS, self.frames.iter().map(rank_of));
+        let mut order = vec![0u32; self.frames.len()];
+        for (at, frame) in self.frames.iter().enumerate() {
+            let place = &mut next[rank_of(frame)];
+            order[*place as usize] = at as u32;
+            *place += 1;
+        }
+        order.into_iter().map(|at| at as usize)
     }
 
     /// Whether the frame can be decoded, as far as is known.
@@ -213,8 +232,31 @@ impl Catalog {
     }
 
     fn between(&self, low: ChunkId, high: ChunkId) -> Range<usize> {
-        let start = self.frames.partition_point(|frame| frame.id < low);
-        let length = self.frames[start..].partition_point(|frame| frame.id <= high);
+        let bucket = bucket_of(low);
+        let (start, end) = (
+            self.starts[bucket] as usize,
+            self.starts[bucket + 1] as usize,
+        );
+        let start = start + self.frames[start..end].partition_point(|frame| frame.id < low);
+        let frames = self.frames[start..].iter();
+        let length = frames.take_while(|frame| frame.id <= high).count();
         start..start + length
     }
 }
+
+fn bucket_of(id: ChunkId) -> usize {
+    usize::from(u16::from_be_bytes([id.0[0], id.0[1]]))
+}
+
+/// Where each of so many sorts starts when all `sorts` are put in order, and where the last one ends.
+fn starts(count: usize, sorts: impl Iterator<Item = usize>) -> Vec<u32> {
+    let mut starts = vec![0u32; count + 1];
+    sorts.for_each(|sort| starts[sort + 1] += 1);
+    for at in 1..starts.len() {
+        starts[at] += starts[at - 1];
+    }
+    starts
+}
+
+#[cfg(test)]
+mod tests;

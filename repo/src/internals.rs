@@ -4,11 +4,14 @@ use std::path::Path;
 
 use nightfold_chunker::{ChunkId, Sketch};
 
+use crate::catalog::Catalog;
 use crate::codec;
 use crate::crypto::{Keys, ObjectSeal, Role, Vault, random};
 use crate::error::{Error, Result};
 use crate::format::{CodecKind, Directory, Encryption, Kind, ObjectId, ObjectName, Snapshot};
 use crate::index::{Index, IndexedPack};
+pub use crate::prune::BarePlan;
+use crate::prune::bare_plan;
 use crate::repository::{Repository, chain};
 
 /// The local index by itself.
@@ -63,6 +66,33 @@ impl BareIndex {
     /// Chunks that the sketch finds.
     pub fn similar(&self, sketch: &Sketch) -> Result<Vec<(ChunkId, u32)>> {
         self.0.similar(sketch)
+    }
+}
+
+impl BareIndex {
+    /// Looks through the whole index, as prune does first.
+    pub fn verify(&self) -> Result<()> {
+        self.0.verify()
+    }
+
+    /// All that it holds.
+    pub fn catalog(&self) -> Result<BareCatalog> {
+        Catalog::of_index(&self.0).map(BareCatalog)
+    }
+}
+
+/// What an index holds, in memory.
+pub struct BareCatalog(Catalog);
+
+impl BareCatalog {
+    /// Frames in it.
+    pub fn frames(&self) -> usize {
+        self.0.frames.len()
+    }
+
+    /// Plans a prune after which the chunks that `need` tells of are there.
+    pub fn plan(&self, need: impl FnOnce(&mut dyn FnMut(ChunkId))) -> BarePlan {
+        bare_plan(&self.0, need)
     }
 }
 

@@ -3,6 +3,7 @@
 mod borg;
 mod kopia;
 mod nightfold;
+mod pruning;
 mod restic;
 mod rustic;
 mod vykar;
@@ -16,6 +17,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 pub use nightfold::{Nightfold, Pruned, Stored};
+pub use pruning::Pruning;
 
 /// Every repository is encrypted; it is thrown away after the comparison.
 const PASSWORD: &str = "correct horse battery staple";

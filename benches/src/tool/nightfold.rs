@@ -29,7 +29,7 @@ impl Nightfold {
         Self::new(program, Places::make(folder)?)
     }
 
-    fn command(&self, verb: &str) -> Command {
+    pub(super) fn command(&self, verb: &str) -> Command {
         let mut command = self.places.command(&self.program);
         command.env("NIGHTFOLD_REPO", &self.places.repository);
         command.env("NIGHTFOLD_PASSWORD", PASSWORD).arg(verb);

@@ -15,7 +15,7 @@ impl Restic {
         Self(places)
     }
 
-    fn command(&self, verb: &str) -> Command {
+    pub(super) fn command(&self, verb: &str) -> Command {
         let mut command = self.0.command(Path::new("restic"));
         command
             .env("RESTIC_PASSWORD", PASSWORD)

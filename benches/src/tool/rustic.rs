@@ -16,7 +16,7 @@ impl Rustic {
         Self(places)
     }
 
-    fn command(&self, verb: &str) -> Command {
+    pub(super) fn command(&self, verb: &str) -> Command {
         let mut command = self.0.command(Path::new("rustic"));
         command
             .env("RUSTIC_REPOSITORY", &self.0.repository)

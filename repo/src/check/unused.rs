@@ -22,7 +22,7 @@ pub(super) fn note(
 /// A base lives as long as any delta against it (I10): what needed frames rest on is needed too.
 fn spread_to_bases(reader: &Reader<'_>, used: &mut [bool]) {
     let catalog = reader.catalog();
-    for at in catalog.by_rank().into_iter().rev() {
+    for at in catalog.by_rank().rev() {
         if used[at] {
             catalog.bases(at).for_each(|base| used[base] = true);
         }

@@ -90,6 +90,15 @@ impl Index {
         })
     }
 
+    /// How many frames are listed, usable or not.
+    pub(crate) fn frames_listed(&self) -> Result<usize> {
+        self.read(|connection| {
+            let sum = "SELECT coalesce(sum(frames), 0) FROM packs";
+            connection.query_row(sum, [], |row| row.get::<_, i64>(0))
+        })
+        .map(|frames| usize::try_from(frames).unwrap_or(0))
+    }
+
     /// Every usable frame, passed to `visit`.
     pub(crate) fn each_frame(&self, mut visit: impl FnMut(FrameRow)) -> Result<()> {
         self.read(|connection| {

@@ -130,6 +130,17 @@ impl IdRow {
         i64::from(hash.finish()) << 8 | i64::from(flags)
     }
 
+    /// What tells it from every other row.
+    pub(super) fn fingerprint(&self) -> u128 {
+        let mut bytes = [0; 24];
+        bytes[..8].copy_from_slice(&self.key.to_le_bytes());
+        bytes[8..16].copy_from_slice(&self.number.to_le_bytes());
+        bytes[16..].copy_from_slice(&self.mark().to_le_bytes());
+        let mut fingerprint = [0; 16];
+        fingerprint.copy_from_slice(&blake3::hash(&bytes).as_bytes()[..16]);
+        u128::from_le_bytes(fingerprint)
+    }
+
     /// `None` if the row was changed.
     pub(super) fn from_mark(key: i64, number: i64, mark: i64) -> Option<Self> {
         let flags = mark as u8;

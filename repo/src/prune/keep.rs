@@ -25,14 +25,13 @@ pub(crate) enum Trust {
 /// has the positions of first frames of chunks. Frames of later packs are preferred: they are what a run that was
 /// interrupted has moved already.
 pub(crate) fn keep(catalog: &Catalog, needed: &[usize], trust: impl Fn(usize) -> Trust) -> Kept {
-    let order = catalog.by_rank();
     let mut trusted = vec![Trust::Never; catalog.frames.len()];
-    for at in &order {
-        let own = trust(*at);
-        trusted[*at] = if catalog.frames[*at].base.is_none() {
+    for at in catalog.by_rank() {
+        let own = trust(at);
+        trusted[at] = if catalog.frames[at].base.is_none() {
             own
         } else {
-            let base = catalog.bases(*at).map(|base| trusted[base]).max();
+            let base = catalog.bases(at).map(|base| trusted[base]).max();
             own.min(base.unwrap_or(Trust::Never))
         };
     }
@@ -54,7 +53,7 @@ pub(crate) fn keep(catalog: &Catalog, needed: &[usize], trust: impl Fn(usize) ->
         }
     }
     // Ranks fall: a base that is chosen here comes later in this order.
-    for at in order.into_iter().rev() {
+    for at in catalog.by_rank().rev() {
         if !kept.frames[at] || catalog.frames[at].base.is_none() {
             continue;
         }

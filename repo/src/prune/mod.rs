@@ -16,6 +16,8 @@
 //! | `witness` | whether those who were at work have ended |
 
 mod apply;
+#[cfg(feature = "internals")]
+mod bare;
 mod keep;
 mod plan;
 mod remains;
@@ -26,6 +28,10 @@ mod witness;
 
 use std::sync::Arc;
 
+#[cfg(feature = "internals")]
+pub use bare::BarePlan;
+#[cfg(feature = "internals")]
+pub(crate) use bare::bare_plan;
 use serde::Serialize;
 
 pub(crate) use apply::{delete, make_plan, with_fate};

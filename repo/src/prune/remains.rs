@@ -33,7 +33,7 @@ impl Remains<'_> {
         let catalog = self.catalog;
         let mut sound = vec![false; catalog.frames.len()];
         let mut by_pack: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-        let mut order = catalog.by_rank();
+        let mut order: Vec<usize> = catalog.by_rank().collect();
         order.sort_by_key(|at| self.rank(*at));
         for at in order {
             let frame = &catalog.frames[at];

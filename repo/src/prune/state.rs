@@ -1,6 +1,6 @@
 //! What is in the repository, read anew, and whether it may be believed.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use nightfold_chunker::ChunkId;
 
@@ -51,8 +51,9 @@ impl State {
         let index = repository.index_of_now()?;
         index.verify()?;
         let catalog = Catalog::of_index(&index)?;
-        let ids = needed_chunks(repository, &snapshots)?;
-        let (needed, born) = positions(&catalog, ids)?.into_iter().unzip();
+        let (needed, born) = needed_frames(repository, &catalog, &snapshots)?
+            .into_iter()
+            .unzip();
         let named = verdicts.published.iter().map(|(_, verdict)| verdict);
         Ok(Self {
             condemned: Condemned::of(named.clone().filter(|verdict| !verdict.damage)),
@@ -109,16 +110,15 @@ fn published_unlisted(repository: &Repository, id: ObjectId) -> Result<Option<St
     }
 }
 
-fn needed_chunks(
+fn needed_frames(
     repository: &Repository,
+    catalog: &Catalog,
     snapshots: &[StoredSnapshot],
-) -> Result<HashMap<ChunkId, u32>> {
-    let mut ids = HashMap::new();
+) -> Result<Vec<(usize, u32)>> {
+    let mut needed = Needed::new(catalog);
     let mut needs = Needs::new(repository);
     for (number, stored) in snapshots.iter().enumerate() {
-        let told = needs.snapshot(stored, &mut |id| {
-            ids.entry(id).or_insert(number as u32);
-        });
+        let told = needs.snapshot(stored, &mut |id| needed.add(id, number as u32));
         told.map_err(|error| match error {
             Error::ChunkLost { .. } | Error::Corrupt { .. } | Error::Missing { .. } => refused(
                 format!("snapshot {} cannot be followed: {error}", stored.short_id()),
@@ -126,20 +126,51 @@ fn needed_chunks(
             other => other,
         })?;
     }
-    Ok(ids)
+    needed.positions().map_err(|id| {
+        refused(format!(
+            "chunk {id} is in no readable pack, and a snapshot needs it"
+        ))
+    })
 }
 
-fn positions(catalog: &Catalog, ids: HashMap<ChunkId, u32>) -> Result<Vec<(usize, u32)>> {
-    let mut positions = Vec::with_capacity(ids.len());
-    for (id, born) in ids {
-        let frames = catalog.of_chunk(id);
-        if frames.is_empty() {
-            return Err(refused(format!(
-                "chunk {id} is in no readable pack, and a snapshot needs it"
-            )));
+/// In place of a snapshot's number.
+const NOBODY: u32 = u32::MAX;
+
+/// Chunks that are needed, ticked off in the catalog: a set of their ids would take as much as the catalog itself.
+pub(super) struct Needed<'c> {
+    catalog: &'c Catalog,
+    /// By the first frame of a chunk: the first that needs it.
+    first_by: Vec<u32>,
+    absent: Option<ChunkId>,
+}
+
+impl<'c> Needed<'c> {
+    pub(super) fn new(catalog: &'c Catalog) -> Self {
+        Self {
+            catalog,
+            first_by: vec![NOBODY; catalog.frames.len()],
+            absent: None,
         }
-        positions.push((frames.start, born));
     }
-    positions.sort_unstable();
-    Ok(positions)
+
+    /// The chunk is needed by a snapshot, the oldest of which are told first.
+    pub(super) fn add(&mut self, id: ChunkId, snapshot: u32) {
+        let frames = self.catalog.of_chunk(id);
+        if frames.is_empty() {
+            self.absent.get_or_insert(id);
+        } else {
+            let by = &mut self.first_by[frames.start];
+            *by = snapshot.min(*by);
+        }
+    }
+
+    /// Positions of the first frames of all chunks that were told, ascending, and the oldest snapshot that needs each;
+    /// a chunk that no frame holds is an error.
+    pub(super) fn positions(self) -> std::result::Result<Vec<(usize, u32)>, ChunkId> {
+        if let Some(id) = self.absent {
+            return Err(id);
+        }
+        let all = self.first_by.into_iter().enumerate();
+        Ok(all.filter(|(_, by)| *by != NOBODY).collect())
+    }
 }

@@ -31,6 +31,8 @@ struct Story {
     passwords: Vec<String>,
     changes: u64,
     killed: HashMap<&'static str, u64>,
+    /// How long each verb took when it was let to its end.
+    takes: HashMap<&'static str, Duration>,
 }
 
 #[test]
@@ -63,6 +65,7 @@ impl Story {
             passwords: vec!["correct horse".to_owned()],
             changes: 0,
             killed: HashMap::new(),
+            takes: HashMap::new(),
         };
         let other = story.sandbox.path("other");
         story
@@ -102,8 +105,14 @@ impl Story {
         let call = self.verb(verb);
         let begun = Instant::now();
         let mut child = call.spawn();
-        // Argon2id alone takes a fifth of a second. What goes on past this ends by itself.
-        let delay = Duration::from_millis(150 + self.random.below(350));
+        let takes = self
+            .takes
+            .get(verb)
+            .copied()
+            .unwrap_or(Duration::from_millis(300));
+        // The first third is spent on the password.
+        let share = 0.3 + self.random.below(1000) as f64 / 1250.0;
+        let delay = takes.mul_f64(share);
         while begun.elapsed() < delay && child.try_wait().unwrap().is_none() {
             sleep(Duration::from_millis(1));
         }
@@ -119,7 +128,9 @@ impl Story {
         let id = self.stored.keys().nth(any).unwrap().clone();
         self.restores(&id, &when);
         if !verb.starts_with("key") {
+            let begun = Instant::now();
             self.verb(verb).run().exits(0);
+            self.takes.insert(verb, begun.elapsed());
             self.take_stock(verb == "backup", verb == "forget", &when);
         }
     }
