@@ -115,7 +115,7 @@ fn needed_frames(
 /// Chunks that are needed, ticked off in the catalog: a set of their ids would take as much as the catalog itself.
 pub(super) struct Needed<'c> {
     catalog: &'c Catalog,
-    is_needed: Vec<bool>,
+    firsts: Vec<bool>,
     absent: Option<ChunkId>,
 }
 
@@ -123,7 +123,7 @@ impl<'c> Needed<'c> {
     pub(super) fn new(catalog: &'c Catalog) -> Self {
         Self {
             catalog,
-            is_needed: vec![false; catalog.frames.len()],
+            firsts: vec![false; catalog.frames.len()],
             absent: None,
         }
     }
@@ -133,18 +133,16 @@ impl<'c> Needed<'c> {
         if frames.is_empty() {
             self.absent.get_or_insert(id);
         } else {
-            self.is_needed[frames.start] = true;
+            self.firsts[frames.start] = true;
         }
     }
 
     /// Positions of the first frames of all chunks that were told, ascending; a chunk that no frame holds is an error.
     pub(super) fn positions(self) -> std::result::Result<Vec<usize>, ChunkId> {
-        match self.absent {
-            Some(id) => Err(id),
-            None => {
-                let is_needed = self.is_needed.into_iter().enumerate();
-                Ok(is_needed.filter_map(|(at, is)| is.then_some(at)).collect())
-            }
+        if let Some(id) = self.absent {
+            return Err(id);
         }
+        let firsts = self.firsts.into_iter().enumerate();
+        Ok(firsts.filter_map(|(at, is)| is.then_some(at)).collect())
     }
 }
