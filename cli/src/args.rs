@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 
+use clap::builder::RangedI64ValueParser;
 use clap::{Args, Parser, Subcommand};
 use nightfold_repo::format::Snapshot;
+use nightfold_repo::limits::PARITY_PERCENT_MAX;
 
 use crate::commands::{
-    backup, cat, check, completions, demo, diff, find, forget, index, init, key, locks, ls, prune,
-    restore, snapshots, stats,
+    backup, cat, check, compact, completions, copy, demo, diff, find, forget, index, init, key,
+    locks, ls, prune, repair, restore, snapshots, stats,
 };
 
 const AFTER_HELP: &str = "\
@@ -71,17 +73,23 @@ pub enum Command {
     Restore(restore::RestoreArgs),
     /// Write one file to standard output
     Cat(cat::CatArgs),
+    /// Copy snapshots from another repository into this one
+    Copy(copy::CopyArgs),
     /// Get room back from what no snapshot needs any more
     Prune(prune::PruneArgs),
+    /// Store better what is kept for long: full packs, old data compressed harder, short chains, the newest key
+    Compact(compact::CompactArgs),
     /// Show what is running on the repository
     Locks(locks::LocksArgs),
     /// Remove snapshots that a policy does not keep, or that are named
     Forget(forget::ForgetArgs),
     /// Look for damage
     Check(check::CheckArgs),
+    /// Restore what is damaged from parity and copies, and tell what is lost
+    Repair(repair::RepairArgs),
     /// Tell how much is stored and how well it folds
     Stats(stats::StatsArgs),
-    /// List, add, remove and change passwords
+    /// List, add, remove and change passwords, and change the keys
     #[command(subcommand)]
     Key(key::KeyCommand),
     /// The local index: derived from the repository, never needed for a restore elsewhere
@@ -99,6 +107,11 @@ pub struct JsonFlag {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Percents of parity that may be asked for.
+pub fn parity_percent() -> RangedI64ValueParser<u8> {
+    RangedI64ValueParser::new().range(0..=i64::from(PARITY_PERCENT_MAX))
 }
 
 /// Which snapshots count.

@@ -25,6 +25,8 @@ pub struct Config {
     pub password_command: Option<String>,
     /// What `nightfold forget` keeps of sources that say nothing else.
     pub keep: Option<KeepConfig>,
+    /// Parity of new packs in percent, instead of what `init` said.
+    pub parity: Option<u8>,
     /// What `nightfold backup NAME` backs up.
     #[serde(default)]
     pub sources: BTreeMap<String, SourceConfig>,

@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::exit::{Error, Result};
 use crate::machine::{from_environment, home};
 use crate::messages::Messages;
-use crate::password;
+use crate::password::{self, Found, FromPassword};
 
 /// Made once a run.
 pub struct Context {
@@ -55,17 +55,7 @@ impl Context {
                 "give --repo FOLDER, or set NIGHTFOLD_REPO, or `repository` in nightfold.toml",
             ));
         };
-        if place.to_string_lossy().contains("://") {
-            let message = format!(
-                "{}: only local folders can hold a repository",
-                place.display()
-            );
-            return Err(Error::usage(
-                message,
-                "mount the place, and name the folder",
-            ));
-        }
-        Ok(Arc::new(LocalStorage::new(place)))
+        storage_at(place)
     }
 
     /// Opens the repository.
@@ -75,29 +65,66 @@ impl Context {
 
     /// Opens the repository, with the configuration at hand.
     pub fn open_with(&self, config: &Config) -> Result<Arc<Repository>> {
-        let storage = self.storage(config)?;
-        let found = if Repository::needs_password(&*storage)? {
-            Some(password::existing(config)?)
-        } else {
-            // A password that is configured is passed on: an open repository in the place of an encrypted one is
-            // refused.
-            password::configured(config)?
-        };
+        self.open_at(self.storage(config)?, config.parity, |needed| {
+            if needed {
+                password::existing(config).map(Some)
+            } else {
+                password::configured(config)
+            }
+        })
+    }
+
+    /// Opens another repository, to read from it.
+    pub fn open_from(&self, place: PathBuf, from: &FromPassword) -> Result<Arc<Repository>> {
+        self.open_at(storage_at(place)?, None, |needed| {
+            if needed {
+                from.existing().map(Some)
+            } else {
+                from.configured()
+            }
+        })
+    }
+
+    /// A password that is configured is passed on even if none is needed: an open repository in the place of an
+    /// encrypted one is refused.
+    fn open_at(
+        &self,
+        storage: Arc<dyn Storage>,
+        parity: Option<u8>,
+        password: impl FnOnce(bool) -> Result<Option<Found>>,
+    ) -> Result<Arc<Repository>> {
+        let found = password(Repository::needs_password(&*storage)?)?;
         let (password, origin) = found.map_or((None, String::new()), |found| {
             (Some(found.password), found.origin)
         });
-        let opened = Repository::open(storage, self.options(password)?);
+        let opened = Repository::open(storage, self.options(password, parity)?);
         opened.map(Arc::new).map_err(|error| match error {
             RepoError::WrongPassword { slots } => Error::WrongPassword { slots, origin },
             other => other.into(),
         })
     }
 
-    fn options(&self, password: Option<Password>) -> Result<OpenOptions> {
+    fn options(&self, password: Option<Password>, parity: Option<u8>) -> Result<OpenOptions> {
         let messages = self.messages.clone();
         let notice = Arc::new(move |text: &str| messages.warning(text));
-        Ok(OpenOptions::new(cache_folder()?, password, notice))
+        let mut options = OpenOptions::new(cache_folder()?, password, notice);
+        options.parity = parity;
+        Ok(options)
     }
+}
+
+fn storage_at(place: PathBuf) -> Result<Arc<dyn Storage>> {
+    if place.to_string_lossy().contains("://") {
+        let message = format!(
+            "{}: only local folders can hold a repository",
+            place.display()
+        );
+        return Err(Error::usage(
+            message,
+            "mount the place, and name the folder",
+        ));
+    }
+    Ok(Arc::new(LocalStorage::new(place)))
 }
 
 /// Where indexes lie.

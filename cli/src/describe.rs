@@ -20,6 +20,9 @@ pub struct SnapshotJson<'a> {
     size: u64,
     added: u64,
     incomplete: bool,
+    /// The id that it had at first, if it was copied or the keys were changed since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    original: Option<String>,
     /// Since when all that it needs was read and found sound.
     proven: Option<String>,
 }
@@ -39,6 +42,7 @@ impl<'a> SnapshotJson<'a> {
             size: snapshot.stats.size,
             added: snapshot.stats.added,
             incomplete: snapshot.incomplete,
+            original: stored.original().map(|id| id.to_string()),
             proven: proven.map(|time| time.to_string()),
         }
     }

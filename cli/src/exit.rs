@@ -6,6 +6,10 @@ use std::process::ExitCode;
 use nightfold_ingest::Error as IngestError;
 use nightfold_repo::Error as RepoError;
 
+/// What to do about damage.
+const DAMAGED: &str =
+    "`nightfold check --read-data` lists all that is damaged; what it does not list is whole";
+
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
 const INCOMPLETE: u8 = 3;
@@ -153,11 +157,14 @@ fn explain_repository(error: &RepoError) -> (Told, u8) {
             FAILED,
         ),
         RepoError::WrongPassword { .. } => ("", WRONG_PASSWORD),
-        RepoError::Unsupported { .. } => ("nothing was read or changed", FAILED),
-        RepoError::Corrupt { .. } | RepoError::Missing { .. } | RepoError::ChunkLost { .. } => (
-            "`nightfold check --read-data` lists all that is damaged; what it does not list is whole",
+        RepoError::KeysChanged { .. } => (
+            "run it again, with the new password; what this run stored is not lost",
             FAILED,
         ),
+        RepoError::Unsupported { .. } => ("nothing was read or changed", FAILED),
+        RepoError::Corrupt { .. } | RepoError::Missing { .. } | RepoError::ChunkLost { .. } => {
+            (DAMAGED, FAILED)
+        }
         RepoError::InUse { .. } => (
             "`nightfold locks` shows what is running; nothing needs to be unlocked by hand",
             LOCKED,
@@ -199,6 +206,7 @@ fn explain_ingest(error: &IngestError) -> (Told, u8) {
             }
             "run the command by hand to see more"
         }
+        IngestError::Unreadable { .. } => DAMAGED,
         IngestError::Empty { .. } => "does the dump command succeed when it is run by itself?",
         IngestError::Exists { .. } => "choose an empty --target, or replace files with --overwrite",
         IngestError::NoSuchPath { .. } => "`nightfold ls` lists the files of a snapshot",

@@ -13,6 +13,10 @@ use crate::exit::{Error, Result};
 const HEADING: &str = "What to keep (a snapshot stays if any of these keeps it)";
 
 /// A policy as options.
+#[expect(
+    clippy::struct_field_names,
+    reason = "they are the names of the options"
+)]
 #[derive(Debug, Args)]
 pub struct KeepArgs {
     /// The newest N snapshots

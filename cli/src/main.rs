@@ -22,6 +22,7 @@ mod report;
 mod select;
 mod stop;
 mod time;
+mod units;
 
 use std::process::ExitCode;
 

@@ -2,9 +2,10 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use clap::Args;
 use nightfold_repo::repository::Password;
 use zeroize::Zeroizing;
 
@@ -21,6 +22,42 @@ pub struct Found {
     pub password: Password,
     /// Its origin.
     pub origin: String,
+}
+
+/// Options for the password of a repository that is read from, beside the one that is written to.
+#[derive(Debug, Args)]
+pub struct FromPassword {
+    /// A file whose first line is the password of the repository to read from
+    /// [env: NIGHTFOLD_FROM_PASSWORD_FILE]
+    #[arg(long, value_name = "FILE", conflicts_with = "from_password_command")]
+    from_password_file: Option<PathBuf>,
+    /// A shell command that prints it [env: NIGHTFOLD_FROM_PASSWORD_COMMAND]
+    #[arg(long, value_name = "COMMAND")]
+    from_password_command: Option<String>,
+}
+
+impl FromPassword {
+    /// The password, if an option or the environment names it.
+    pub fn configured(&self) -> Result<Option<Found>> {
+        if let Some(path) = &self.from_password_file {
+            return file(path, "--from-password-file").map(Some);
+        }
+        if let Some(line) = &self.from_password_command {
+            return command(line, "--from-password-command").map(Some);
+        }
+        in_environment("NIGHTFOLD_FROM_PASSWORD")
+    }
+
+    /// The password, asked for if nothing names it.
+    pub fn existing(&self) -> Result<Found> {
+        if let Some(found) = self.configured()? {
+            return Ok(found);
+        }
+        let hint = "give --from-password-file or --from-password-command, or set NIGHTFOLD_FROM_PASSWORD_FILE, \
+             NIGHTFOLD_FROM_PASSWORD_COMMAND or NIGHTFOLD_FROM_PASSWORD";
+        let password = prompt("Password of the repository to read from: ", hint)?;
+        checked(password, "the prompt".to_owned())
+    }
 }
 
 /// The repository's password.
@@ -56,16 +93,8 @@ const NO_PASSWORD: &str = "set NIGHTFOLD_PASSWORD_FILE, NIGHTFOLD_PASSWORD_COMMA
 
 /// The password that environment or configuration name, if any.
 pub fn configured(config: &Config) -> Result<Option<Found>> {
-    if let Some(found) = variable("NIGHTFOLD_PASSWORD")? {
+    if let Some(found) = in_environment("NIGHTFOLD_PASSWORD")? {
         return Ok(Some(found));
-    }
-    if let Some(path) = from_environment("NIGHTFOLD_PASSWORD_FILE") {
-        return file(&path, "NIGHTFOLD_PASSWORD_FILE").map(Some);
-    }
-    let from_command = "NIGHTFOLD_PASSWORD_COMMAND";
-    match std::env::var(from_command) {
-        Ok(line) if !line.is_empty() => return command(&line, from_command).map(Some),
-        _ => {}
     }
     if let Some(path) = &config.password_file {
         return file(path, "password-file").map(Some);
@@ -73,6 +102,23 @@ pub fn configured(config: &Config) -> Result<Option<Found>> {
     let line = config.password_command.as_deref();
     line.map(|line| command(line, "password-command"))
         .transpose()
+}
+
+/// The password in the variable of this name, in the file that `<name>_FILE` names, or by the command in
+/// `<name>_COMMAND`.
+fn in_environment(name: &str) -> Result<Option<Found>> {
+    if let Some(found) = variable(name)? {
+        return Ok(Some(found));
+    }
+    let from_file = format!("{name}_FILE");
+    if let Some(path) = from_environment(&from_file) {
+        return file(&path, &from_file).map(Some);
+    }
+    let from_command = format!("{name}_COMMAND");
+    match std::env::var(&from_command) {
+        Ok(line) if !line.is_empty() => command(&line, &from_command).map(Some),
+        _ => Ok(None),
+    }
 }
 
 fn variable(name: &str) -> Result<Option<Found>> {

@@ -74,6 +74,14 @@ pub enum Error {
         /// The path.
         path: String,
     },
+    /// Something of a snapshot that is to be copied cannot be read.
+    #[error("{what}: {source}")]
+    Unreadable {
+        /// The path as stored, or the file list.
+        what: String,
+        /// What is wrong.
+        source: nightfold_repo::Error,
+    },
     /// The output could not be written.
     #[error("cannot write the output: {0}")]
     Output(io::Error),

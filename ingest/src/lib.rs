@@ -1,6 +1,7 @@
 //! Sources into a Nightfold repository, and the way back out.
 
 mod backup;
+mod copy;
 mod error;
 pub mod fs;
 mod listing;
@@ -9,6 +10,7 @@ mod restore;
 mod source;
 
 pub use backup::{BackupReport, BackupRequest, Source, backup};
+pub use copy::{Copied, CopyReport, CopyRequest, NotCopied, copy};
 pub use error::{Error, Failure, Result};
 pub use listing::{Entries, entries, find_entry, write_content};
 pub use progress::Progress;

@@ -29,6 +29,18 @@ pub enum Error {
         /// How many slots were tried.
         slots: usize,
     },
+    /// An object was sealed under keys that came after the repository was opened, or that the key slot in use never
+    /// got.
+    #[error(
+        "{object} is sealed under key epoch {epoch}, which the key slot in use does not hold: the keys were changed \
+         meanwhile"
+    )]
+    KeysChanged {
+        /// The object.
+        object: String,
+        /// The epoch that it names.
+        epoch: u32,
+    },
     /// Made by a newer program.
     #[error(
         "{object} needs {needs}, which this version of Nightfold does not know: use a newer nightfold"

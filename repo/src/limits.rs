@@ -29,3 +29,9 @@ pub const VERSIONS_PER_LINEAGE: u32 = 512;
 pub const KDF_MEMORY_KIB_MAX: u32 = 4 << 20;
 /// Most passes that a key slot may ask Argon2id for.
 pub const KDF_PASSES_MAX: u32 = 1 << 10;
+/// Parity of packs unless told otherwise, in percent of their bytes.
+pub const PARITY_PERCENT: u8 = 3;
+/// Most parity of a pack, in percent of its bytes.
+pub const PARITY_PERCENT_MAX: u8 = 50;
+/// Largest sidecar: that of a largest pack with one and a half times the most parity, or a copy of a largest snapshot.
+pub const PARITY_SIDECAR_BYTES_MAX: u64 = PACK_BYTES_MAX + (1 << 20);

@@ -22,6 +22,8 @@ pub struct StoredBytes {
     pub config: u64,
     /// Leases, verdicts, tombstones and proofs.
     pub records: u64,
+    /// Parity of packs, and copies of the others.
+    pub parity: u64,
     /// All of these.
     pub total: u64,
 }
@@ -128,6 +130,7 @@ impl Stats {
             snapshots: bytes_of(Kind::Snapshot)?.1,
             keys: bytes_of(Kind::Key)?.1,
             config: bytes_of(Kind::Config)?.1,
+            parity: bytes_of(Kind::Parity)?.1,
             records: 0,
             total: 0,
         };
@@ -138,7 +141,8 @@ impl Stats {
             + self.stored.snapshots
             + self.stored.keys
             + self.stored.config
-            + self.stored.records;
+            + self.stored.records
+            + self.stored.parity;
         Ok(())
     }
 

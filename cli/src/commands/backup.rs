@@ -8,7 +8,7 @@ use clap::Args;
 use nightfold_ingest::{BackupRequest, Progress, Source, backup};
 use nightfold_repo::repository::WriteOptions;
 
-use crate::args::JsonFlag;
+use crate::args::{JsonFlag, parity_percent};
 use crate::context::Context;
 use crate::exit::{Error, Outcome, Result};
 use crate::input::estimate;
@@ -54,13 +54,17 @@ pub struct BackupArgs {
     #[arg(long, value_name = "N", default_value_t = WriteOptions::default().level,
           value_parser = clap::value_parser!(i32).range(1..=19))]
     level: i32,
+    /// Parity of the packs that this run writes, in percent of their bytes; 0: none [default: what `init` said]
+    #[arg(long, value_name = "PERCENT", value_parser = parity_percent())]
+    parity: Option<u8>,
     #[command(flatten)]
     json: JsonFlag,
 }
 
 /// Makes a snapshot.
 pub fn run(context: &Context, args: BackupArgs) -> Result<Outcome> {
-    let config = context.config()?;
+    let mut config = context.config()?;
+    config.parity = args.parity.or(config.parity);
     let asked = source::ask(
         &args.what,
         args.command,

@@ -20,12 +20,10 @@ pub struct CheckArgs {
     /// Read every byte and decode every chunk, not only the structure
     #[arg(long)]
     read_data: bool,
-    /// Read the packs of one of m groups (n/m), or this share of all bytes (5%): packs never read first, then those
-    /// read longest ago
+    /// Read every byte of a part: group n of m (n/m), or a share of all bytes (5%), what was read longest ago first
     #[arg(long, value_name = "n/m|PERCENT", value_parser = subset, conflicts_with = "read_data")]
     read_data_subset: Option<ReadData>,
-    /// With --read-data: begin no pack after this time (90s, 20m, 2h); packs never read come first, then those
-    /// read longest ago
+    /// With --read-data: begin no pack after this time (90s, 20m, 2h); what was read longest ago comes first
     #[arg(long = "for", value_name = "TIME", value_parser = budget, requires = "read_data")]
     budget: Option<Duration>,
     #[command(flatten)]

@@ -22,8 +22,9 @@ use crate::output::{Output, count};
 use crate::select;
 
 const AFTER_HELP: &str = "\
-Without --keep options and ids, the policies in nightfold.toml count: [keep], and [sources.NAME.keep] with keys like
-`daily = 14`. Each group is judged by itself, and its newest complete snapshot always stays.
+Without --keep options and ids, the policies in nightfold.toml count: [keep], and
+[sources.NAME.keep], with keys like `daily = 14`.
+Each group is judged by itself, and its newest complete snapshot always stays.
 What the snapshots stored stays until `nightfold prune` finds that nothing needs it.";
 
 const ID_HINT: &str = "ids are hexadecimal; `nightfold snapshots` lists them";
@@ -134,7 +135,7 @@ fn by_id(context: &Context, args: &ForgetArgs) -> Result<Outcome> {
         let id = select::digits(text, ID_HINT)?;
         // A full id may name a snapshot that cannot be read.
         match id.parse() {
-            Ok(full) => doomed.insert(full),
+            Ok(full) => doomed.insert(repository.snapshot(&id).map_or(full, |stored| stored.id)),
             Err(()) => doomed.insert(repository.snapshot(&id)?.id),
         };
     }

@@ -1,8 +1,10 @@
 //! `nightfold key`.
 
+use std::sync::Arc;
+
 use clap::Subcommand;
 use nightfold_repo::format::ObjectId;
-use nightfold_repo::repository::KeyInfo;
+use nightfold_repo::repository::{KeyInfo, RotateOptions};
 use nightfold_repo::{KdfCost, Repository};
 use serde_json::json;
 
@@ -32,7 +34,19 @@ pub enum KeyCommand {
     /// Replace the password in use
     #[command(after_help = NEW_PASSWORD)]
     Passwd,
+    /// Seal everything from now on under a new key, which only a new password opens
+    #[command(after_help = NEW_KEY)]
+    Rotate {
+        /// Remove the key slots of other passwords, which cannot get the new key
+        #[arg(long)]
+        remove_others: bool,
+    },
 }
+
+const NEW_KEY: &str = "What is in the repository already stays under the old key until `nightfold compact` has moved \
+     it. The new password is taken from NIGHTFOLD_NEW_PASSWORD, from the first line of the file \
+     NIGHTFOLD_NEW_PASSWORD_FILE, or asked for. Others who have a password must be added again with \
+     `nightfold key add`.";
 
 const NEW_PASSWORD: &str = "The new password is taken from NIGHTFOLD_NEW_PASSWORD, from the first line of the file \
      NIGHTFOLD_NEW_PASSWORD_FILE, or asked for.";
@@ -60,6 +74,7 @@ pub fn run(context: &Context, command: &KeyCommand) -> Result<Outcome> {
             let id = repository.key_passwd(&new, KdfCost::default(), &host)?;
             format!("the new password opens key slot {}", short(id))
         }
+        KeyCommand::Rotate { remove_others } => rotate(&repository, &host, *remove_others)?,
     };
     let mut out = Output::open();
     if !context.quiet {
@@ -67,6 +82,30 @@ pub fn run(context: &Context, command: &KeyCommand) -> Result<Outcome> {
     }
     out.finish()?;
     Ok(Outcome::Done)
+}
+
+fn rotate(repository: &Arc<Repository>, host: &str, remove_others: bool) -> Result<String> {
+    let new = password::new()?.password;
+    let rotated = repository.key_rotate(&RotateOptions {
+        password: &new,
+        cost: KdfCost::default(),
+        host,
+        remove_others,
+    })?;
+    let mut said = format!(
+        "the new password opens key slot {}; new data are sealed under its new key",
+        short(rotated.slot)
+    );
+    for slot in &rotated.removed {
+        let removed = format!(
+            "\nremoved key slot {} \u{201c}{}\u{201d}",
+            short(slot.id),
+            slot.label
+        );
+        said = said + &removed + ": add it again with `nightfold key add`";
+    }
+    said += "\n`nightfold compact` moves what is there already to the new key; until then the old key still opens it";
+    Ok(said)
 }
 
 fn short(id: ObjectId) -> String {
@@ -101,6 +140,15 @@ fn list(repository: &Repository, json: bool) -> Result<()> {
         ]);
     }
     out.table(&table)?;
+    if repository.newest_epoch() > 0 {
+        let old = repository.under_old_keys()?;
+        if !old.is_none() {
+            out.line(format_args!(
+                "still under old keys, until `nightfold compact` has moved it: {}",
+                super::compact::under(&old)
+            ))?;
+        }
+    }
     out.finish()
 }
 
@@ -111,6 +159,7 @@ fn key_json(key: &KeyInfo) -> serde_json::Value {
         "host": key.host,
         "label": key.label,
         "kdf": key.kdf,
+        "epoch": key.epoch,
         "current": key.current,
     })
 }

@@ -3,7 +3,9 @@
 pub mod backup;
 pub mod cat;
 pub mod check;
+pub mod compact;
 pub mod completions;
+pub mod copy;
 pub mod demo;
 pub mod diff;
 pub mod find;
@@ -14,6 +16,7 @@ pub mod key;
 pub mod locks;
 pub mod ls;
 pub mod prune;
+pub mod repair;
 pub mod restore;
 pub mod snapshots;
 pub mod stats;
@@ -34,10 +37,13 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         Command::Diff(args) => diff::run(&context, &args),
         Command::Restore(args) => restore::run(&context, &args),
         Command::Cat(args) => cat::run(&context, &args),
+        Command::Copy(args) => copy::run(&context, args),
         Command::Prune(args) => prune::run(&context, &args),
+        Command::Compact(args) => compact::run(&context, &args),
         Command::Locks(args) => locks::run(&context, &args),
         Command::Forget(args) => forget::run(&context, &args),
         Command::Check(args) => check::run(&context, &args),
+        Command::Repair(args) => repair::run(&context, &args),
         Command::Stats(args) => stats::run(&context, &args),
         Command::Key(command) => key::run(&context, &command),
         Command::Index(command) => index::run(&context, &command),

@@ -65,6 +65,7 @@ fn print(out: &mut Output, stats: &Stats) -> Result<()> {
             "snapshots, keys, config",
             size(stored.snapshots + stored.keys + stored.config + stored.records),
         ),
+        ("parity and copies", size(stored.parity)),
         (
             "oldest lineage",
             format!("{} versions", u64::from(stats.version_max) + 1),

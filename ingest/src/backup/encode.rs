@@ -10,11 +10,11 @@ use crate::progress::Progress;
 use crate::source::{Segment, SegmentBatch, SharedRepository};
 
 /// What came of a source.
-pub(super) struct Outcome {
-    pub(super) files: Content,
-    pub(super) stats: SnapshotStats,
-    pub(super) failures: Vec<Failure>,
-    pub(super) warnings: Vec<Failure>,
+pub(crate) struct Outcome {
+    pub(crate) files: Content,
+    pub(crate) stats: SnapshotStats,
+    pub(crate) failures: Vec<Failure>,
+    pub(crate) warnings: Vec<Failure>,
 }
 
 /// A file whose chunks are coming in.

@@ -2,6 +2,7 @@
 
 mod encode;
 mod file_list;
+mod pipeline;
 mod previous;
 
 use std::ffi::OsString;
@@ -9,24 +10,18 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 
-use crossbeam_channel::bounded;
 use nightfold_repo::Repository;
 use nightfold_repo::format::{ObjectId, Snapshot, SnapshotStats, SnapshotWriter, escape_path};
 use nightfold_repo::repository::{RunTotals, RunWriter, StoredSnapshot, WriteOptions};
 
+pub(crate) use pipeline::run;
 pub(crate) use previous::Previous;
 
 use crate::error::{Error, Failure, Result};
 use crate::fs::{Scan, path_bytes};
 use crate::progress::Progress;
 use crate::source::{Outlet, SharedRepository, read_command, read_files, read_stream, stream_path};
-use encode::{Encoder, Outcome};
-
-/// Batches between source and pipeline.
-const BATCHES_WAITING_MAX: usize = 1;
-
 /// What is to be backed up.
 pub enum Source {
     /// Files and directory trees.
@@ -102,14 +97,10 @@ pub fn backup(
         dry_run: request.dry_run,
     };
     let writer = RunWriter::start(repository, options)?;
-    let (writer, outcome) = run(
-        repository,
-        writer,
-        request,
-        before.as_ref(),
-        progress,
-        cancel,
-    )?;
+    let before = before.as_ref();
+    let (writer, outcome) = run(repository, writer, before, progress, cancel, |outlet| {
+        read(repository, request, before, outlet)
+    })?;
     if let (Some(first), true) = (outcome.failures.first(), outcome.stats.files == 0) {
         return Err(Error::NothingRead {
             first: first.clone(),
@@ -132,6 +123,7 @@ pub fn backup(
     };
     let snapshot = snapshot.ok_or(Error::Interrupted)?;
     let newer = before.filter(|before| before.snapshot.timestamp() > snapshot.timestamp());
+    let newer = newer.cloned();
     Ok(BackupReport {
         newer,
         snapshot,
@@ -139,65 +131,6 @@ pub fn backup(
         failures: outcome.failures,
         warnings: outcome.warnings,
     })
-}
-
-/// Source on a thread of its own, encoding on this one.
-fn run(
-    repository: &SharedRepository,
-    mut writer: RunWriter,
-    request: BackupRequest,
-    before: Option<&StoredSnapshot>,
-    progress: &Progress,
-    cancel: &AtomicBool,
-) -> Result<(RunWriter, Outcome)> {
-    let (sender, receiver) = bounded(BATCHES_WAITING_MAX);
-    let (read, encoded) = thread::scope(|scope| {
-        let source = scope.spawn(move || {
-            let mut outlet = Outlet::new(sender, cancel, progress);
-            read(repository, request, before, &mut outlet)?;
-            outlet.flush()
-        });
-        let mut encoder = Encoder::new(repository, &writer, before, progress);
-        let encoded = receiver.iter().try_for_each(|batch| encoder.encode(batch));
-        // A source that waits to send must see that nobody receives any more.
-        drop(receiver);
-        let read = source
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        let finish = encoded.and_then(|()| {
-            if read.is_ok() {
-                encoder.finish().map(Some)
-            } else {
-                Ok(None)
-            }
-        });
-        (read, finish)
-    });
-    match (read, encoded) {
-        (Ok(()), Ok(Some(outcome))) => {
-            writer.flush()?;
-            progress.copy_totals(writer.totals());
-            if cancel.load(Ordering::Relaxed) {
-                Err(Error::Interrupted)
-            } else {
-                Ok((writer, outcome))
-            }
-        }
-        (_, Err(error)) => Err(packer_error(&mut writer, error)),
-        (Err(error), Ok(_)) => Err(error),
-        (Ok(()), Ok(None)) => Err(Error::Interrupted),
-    }
-}
-
-/// When frames could not be handed over, the packer knows why.
-fn packer_error(writer: &mut RunWriter, error: Error) -> Error {
-    match (&error, writer.flush()) {
-        (
-            Error::Repository(nightfold_repo::Error::Interrupted) | Error::Interrupted,
-            Err(cause),
-        ) => cause.into(),
-        _ => error,
-    }
 }
 
 fn read(

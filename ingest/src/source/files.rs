@@ -188,7 +188,8 @@ fn read_inline(
     }
 }
 
-enum ReadError {
+/// Why a file could not be read to its end.
+pub(crate) enum ReadError {
     /// Only this file is affected.
     File(std::io::Error),
     /// The whole run is.
@@ -202,9 +203,9 @@ impl From<Error> for ReadError {
 }
 
 /// Sends the chunks of a file; returns how many bytes it gave.
-fn read_data(
+pub(crate) fn read_data(
     repository: &SharedRepository,
-    file: &mut File,
+    file: impl std::io::Read,
     size: u64,
     outlet: &mut Outlet<'_>,
 ) -> std::result::Result<u64, ReadError> {

@@ -12,7 +12,7 @@ use nightfold_chunker::{Buffers, Window};
 use nightfold_repo::format::{Content, Entry};
 
 pub(crate) use command::read_command;
-pub(crate) use files::read_files;
+pub(crate) use files::{ReadError, read_data, read_files};
 pub(crate) use stream::{read_stream, stream_path};
 
 use crate::error::{Error, Failure, Result};

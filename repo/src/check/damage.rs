@@ -86,16 +86,18 @@ impl Damage {
         let mut harmless = 0;
         for failure in reader.failures() {
             let pack = reader.catalog().frames[failure.frame].pack;
-            if !self.is_harmless(reader, &failure) {
-                by_pack.entry(pack).or_default().push(failure);
-            } else if judged.knows_damage(reader.catalog(), failure.frame) {
-                harmless += 1;
-            } else if !(failure.is_missing
-                && judged.leaves(reader.catalog().packs[pack as usize].name.id))
-            {
-                // Not of a condemned pack that was deleted while this went on.
-                by_pack.entry(pack).or_default().push(failure);
+            let name = reader.catalog().packs[pack as usize].name;
+            if self.is_harmless(reader, &failure) {
+                if judged.knows_damage(reader.catalog(), failure.frame) {
+                    harmless += 1;
+                    continue;
+                }
+                // A condemned pack may be deleted while this goes on.
+                if failure.is_missing && judged.leaves(name.id) {
+                    continue;
+                }
             }
+            by_pack.entry(pack).or_default().push(failure);
         }
         if harmless > 0 {
             let frames = counted(harmless, "frame");

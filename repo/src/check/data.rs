@@ -129,7 +129,9 @@ impl Forest {
     fn grow(catalog: &Catalog, chosen: &[u32]) -> Self {
         let frame = |at: &u32| &catalog.frames[*at as usize];
         let mut grown = vec![false; catalog.frames.len()];
-        chosen.iter().for_each(|at| grown[*at as usize] = true);
+        for at in chosen {
+            grown[*at as usize] = true;
+        }
         let mut frames = chosen.to_vec();
         let mut edges = Vec::new();
         let mut looked_at = 0;
@@ -188,7 +190,9 @@ impl Pass<'_, '_> {
         let sealed = |at: &u32| u64::from(catalog.frames[*at as usize].sealed_bytes);
         let sealed: u64 = frames.iter().map(sealed).sum();
         self.meter.add(all.saturating_sub(sealed));
-        packs.iter().for_each(|pack| self.counted[*pack] = true);
+        for pack in packs {
+            self.counted[*pack] = true;
+        }
         let forest = Forest::grow(catalog, frames);
         // One task a tree: a worker holds at most one chunk for every rank.
         forest
@@ -197,7 +201,9 @@ impl Pass<'_, '_> {
             .with_max_len(1)
             .for_each(|root| self.descend(&forest, *root, None));
         self.rest(&forest);
-        packs.iter().for_each(|pack| self.counted[*pack] = false);
+        for pack in packs {
+            self.counted[*pack] = false;
+        }
     }
 
     /// Decodes a frame and all that rests on it; at most as deep as ranks go.

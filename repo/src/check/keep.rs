@@ -23,7 +23,7 @@ impl Known {
     pub(super) fn read(repository: &Repository, report: &mut CheckReport) -> Self {
         match repository.records::<Proof>(Kind::Proof) {
             Ok((records, unreadable)) => {
-                let unreadable = unreadable.into_iter().map(problem);
+                let unreadable = unreadable.iter().map(problem);
                 report
                     .notes
                     .extend(unreadable.map(|proof| proof.to_string()));
@@ -95,6 +95,7 @@ fn replace(
     outdated: impl Fn(&ObjectId) -> bool,
     change: impl FnOnce(&mut Proofs),
 ) -> Result<Option<Error>> {
+    repository.config().check_writable()?;
     let (mut records, _) = repository.records::<Proof>(Kind::Proof)?;
     for (id, record) in &mut records {
         if outdated(id) {
@@ -110,12 +111,10 @@ fn replace(
     for record in proofs.to_records() {
         repository.put_record(Kind::Proof, &record)?;
     }
-    let removed = records
+    let mut old = records
         .iter()
         .map(|(id, _)| ObjectName::new(Kind::Proof, *id));
-    let removed: Result<()> = removed
-        .map(|name| repository.delete_if_there(name))
-        .collect();
+    let removed = old.try_for_each(|name| repository.delete_if_there(name));
     Ok(removed.err())
 }
 

@@ -7,6 +7,8 @@
 //!
 //! | file | duty |
 //! |---|---|
+//! | `parity` | sidecars, and what they can undo |
+//! | `trace` | what is lost with given packs |
 //! | `objects` | config, key slots, snapshots, writers, strangers |
 //! | `records` | leases, verdicts |
 //! | `select` | which packs are read whole |
@@ -27,12 +29,14 @@ mod few;
 mod keep;
 mod lost;
 mod objects;
+mod parity;
 mod proof;
 mod reach;
 mod reader;
 mod records;
 mod select;
 mod since;
+mod trace;
 mod unused;
 
 use std::fmt;
@@ -47,6 +51,7 @@ use crate::error::{Error, Result};
 use crate::format::{Kind, ObjectId, ObjectName};
 use crate::repository::Repository;
 use keep::Known;
+pub(crate) use objects::reason;
 use proof::Findings;
 use reader::Reader;
 use records::Judged;
@@ -91,7 +96,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    fn new(object: impl fmt::Display, what: impl Into<String>) -> Self {
+    pub(crate) fn new(object: impl fmt::Display, what: impl Into<String>) -> Self {
         Self {
             object: object.to_string(),
             what: what.into(),
@@ -220,6 +225,8 @@ impl Repository {
         catalog.settle(|_| false);
         compare::check(self, &catalog, &mut report);
         self.note_strangers(&mut report)?;
+        let read_data = options.read_data == ReadData::All;
+        self.check_parity(read_data, &mut report)?;
         Ok(report)
     }
 

@@ -1,6 +1,6 @@
 //! Objects by themselves: config, key slots, snapshots, and what is no object at all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::few::{Few, counted};
 use super::{CheckReport, Problem};
@@ -10,7 +10,7 @@ use crate::repository::{History, Repository, StoredSnapshot};
 use crate::sequence::Gap;
 
 /// What an error says, without repeating the object that it is reported under.
-pub(super) fn reason(error: &Error, object: &str) -> String {
+pub(crate) fn reason(error: &Error, object: &str) -> String {
     match error {
         Error::Corrupt {
             object: named,
@@ -66,7 +66,8 @@ impl Repository {
             .iter()
             .map(|sealed| sealed.bytes)
             .sum::<u64>();
-        for (name, error) in history.errors.iter().chain(&history.tombstones.errors) {
+        let errors = history.errors.iter().chain(&history.copied);
+        for (name, error) in errors.chain(&history.tombstones.errors) {
             let problem = Problem::new(name, reason(error, &name.to_string()));
             report.problems.push(problem);
         }
@@ -151,7 +152,10 @@ fn note_half_forgotten(history: &History, report: &mut CheckReport) {
 
 fn note_copied_caches(history: &History, report: &mut CheckReport) {
     let mut numbers: BTreeMap<(&str, u64), u64> = BTreeMap::new();
-    for sealed in &history.snapshots {
+    let replaced = history.snapshots.iter();
+    let replaced: BTreeSet<_> = replaced.filter_map(|s| s.stored.replaces()).collect();
+    let snapshots = history.snapshots.iter();
+    for sealed in snapshots.filter(|sealed| !replaced.contains(&sealed.stored.id)) {
         let writer = &sealed.stored.snapshot.writer;
         *numbers.entry((&writer.id, writer.sequence)).or_default() += 1;
     }

@@ -25,6 +25,9 @@ pub(super) struct Look {
 pub(crate) struct Proofs {
     looks: BTreeMap<ObjectId, Look>,
     snapshots: BTreeMap<ObjectId, Timestamp>,
+    /// What compact has put down.
+    aged: BTreeSet<ObjectId>,
+    rebased: BTreeSet<ObjectId>,
 }
 
 /// What one check found.
@@ -72,7 +75,16 @@ impl Proofs {
                 *newest = time.max(*newest);
             }
         }
-        Self { looks, snapshots }
+        let all = |marks: fn(&Proof) -> &[ObjectId]| {
+            let marked = records.iter().flat_map(|record| marks(record));
+            marked.copied().collect()
+        };
+        Self {
+            looks,
+            snapshots,
+            aged: all(|record| &record.aged),
+            rebased: all(|record| &record.rebased),
+        }
     }
 
     /// When a pack was last read whole and found sound.
@@ -100,6 +112,8 @@ impl Proofs {
     /// Leaves out packs that are gone.
     pub(super) fn keep_packs(&mut self, is_there: impl Fn(ObjectId) -> bool) {
         self.looks.retain(|pack, _| is_there(*pack));
+        self.aged.retain(|pack| is_there(*pack));
+        self.rebased.retain(|pack| is_there(*pack));
     }
 
     /// No snapshot counts as proven until the next check that reads data.
@@ -152,6 +166,8 @@ impl Proofs {
                 .iter()
                 .map(|(id, time)| proven(id, time))
                 .collect(),
+            aged: self.aged.iter().copied().collect(),
+            rebased: self.rebased.iter().copied().collect(),
         }];
         records.extend(parts.map(|packs| Proof {
             packs: packs.to_vec(),

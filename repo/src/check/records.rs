@@ -41,12 +41,10 @@ impl Judged {
 /// Opens the records. Deleting rests on verdicts: one that cannot be read is a problem. Of leases it is only told.
 pub(super) fn check(repository: &Repository, report: &mut CheckReport) -> Result<Judged> {
     let leases = repository.records::<LeaseRecord>(Kind::Lease)?.1;
-    let leases = leases.into_iter().map(problem);
+    let leases = leases.iter().map(problem);
     report.notes.extend(leases.map(|lease| lease.to_string()));
     let verdicts = repository.verdicts()?;
-    report
-        .problems
-        .extend(verdicts.errors.into_iter().map(problem));
+    report.problems.extend(verdicts.errors.iter().map(problem));
     let published = || verdicts.published.iter().map(|(_, verdict)| verdict);
     Ok(Judged {
         leaving: Condemned::of(published().filter(|verdict| !verdict.damage)),
@@ -55,10 +53,10 @@ pub(super) fn check(repository: &Repository, report: &mut CheckReport) -> Result
 }
 
 /// What is wrong with a record, under its name.
-pub(super) fn problem(error: Error) -> Problem {
-    match &error {
+pub(super) fn problem(error: &Error) -> Problem {
+    match error {
         Error::Corrupt { object, .. } | Error::Unsupported { object, .. } => {
-            Problem::new(object, reason(&error, object))
+            Problem::new(object, reason(error, object))
         }
         other => Problem::new("a record", other.to_string()),
     }

@@ -121,7 +121,7 @@ impl Pace {
             (Some(budget), Some(_)) if elapsed >= budget => 0,
             (Some(budget), Some(start)) => {
                 let each = elapsed.saturating_sub(start).as_secs_f64() / self.begun as f64;
-                let remaining = (budget - elapsed).as_secs_f64();
+                let remaining = budget.saturating_sub(elapsed).as_secs_f64();
                 // Divided by nothing it is endless, and as a number the largest.
                 let fitting = (remaining / STEPS_OF_BUDGET / each) as usize;
                 fitting.clamp(1, STEP_PACKS_MAX).min(left)

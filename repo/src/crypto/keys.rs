@@ -92,6 +92,32 @@ impl Keys {
         })
     }
 
+    /// The same keys, and a new one that seals new objects from now on.
+    pub(crate) fn rotated(&self) -> Result<Self> {
+        let mut rotated = self.clone();
+        let epoch = self.current()?.0.checked_add(1);
+        let epoch = epoch.ok_or(Error::corrupt("key slot", "no epoch is left"))?;
+        rotated.epochs.insert(epoch, MasterKey::draw()?);
+        Ok(rotated)
+    }
+
+    /// New keys for a repository whose chunks shall have the ids that they have here: only the secret stays.
+    pub(crate) fn draw_like(&self) -> Result<Self> {
+        Ok(Self {
+            secret: self.secret.clone(),
+            ..Self::draw()?
+        })
+    }
+
+    /// Whether chunks have the same ids under these.
+    pub(crate) fn has_secret_of(&self, other: &Self) -> bool {
+        let (mut own, mut others) = (self.secret.bytes(), other.secret.bytes());
+        let same = own == others;
+        own.zeroize();
+        others.zeroize();
+        same
+    }
+
     /// The epoch that seals new objects, and its key.
     pub(crate) fn current(&self) -> Result<(u32, &MasterKey)> {
         let newest = self.epochs.last_key_value();
@@ -103,10 +129,13 @@ impl Keys {
     /// The key of an epoch.
     pub(crate) fn epoch(&self, epoch: u32, object: &str) -> Result<&MasterKey> {
         self.epochs.get(&epoch).ok_or_else(|| {
-            Error::corrupt(
-                object,
-                format!("it is sealed under key epoch {epoch}, which this key slot does not hold"),
-            )
+            if self.current().is_ok_and(|(current, _)| current < epoch) {
+                let object = object.to_owned();
+                return Error::KeysChanged { object, epoch };
+            }
+            let reason =
+                format!("it is sealed under key epoch {epoch}, which this key slot does not hold");
+            Error::corrupt(object, reason)
         })
     }
 

@@ -165,6 +165,7 @@ fn slot(password: Option<&[u8]>, keys: &Keys) -> KeySlot {
         created: String::new(),
         host: String::new(),
         label: String::new(),
+        epoch: 0,
         kdf,
         wrapped,
     }

@@ -60,6 +60,9 @@ pub struct Config {
     pub chunker: ChunkerConfig,
     /// A pack is closed when it reaches this many bytes.
     pub pack_bytes: u64,
+    /// Parity of new packs, in percent of their bytes; 0: none.
+    #[serde(default)]
+    pub parity: u8,
     /// Which extensions of the format are used.
     pub features: Features,
 }
@@ -135,6 +138,12 @@ impl Config {
             return Err(Error::corrupt(
                 ObjectName::CONFIG,
                 "its pack size is out of range",
+            ));
+        }
+        if self.parity > limits::PARITY_PERCENT_MAX {
+            return Err(Error::corrupt(
+                ObjectName::CONFIG,
+                "its parity is out of range",
             ));
         }
         Ok(())

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{Error, Result};
-use crate::limits::{PACK_BYTES_MAX, PLAIN_OBJECT_BYTES_MAX};
+use crate::limits::{PACK_BYTES_MAX, PARITY_SIDECAR_BYTES_MAX, PLAIN_OBJECT_BYTES_MAX};
 
 /// The repository format that this program writes and reads.
 pub const FORMAT_VERSION: u8 = 1;
@@ -60,6 +60,7 @@ impl Kind {
     pub fn bytes_max(self) -> u64 {
         match self {
             Self::Config | Self::Key => PLAIN_OBJECT_BYTES_MAX,
+            Self::Parity => PARITY_SIDECAR_BYTES_MAX,
             _ => PACK_BYTES_MAX,
         }
     }
@@ -160,6 +161,20 @@ impl ObjectName {
             Kind::Pack => format!("packs/{:02x}/{}", self.id.0[0], self.id),
             kind => format!("{}/{}", kind.folder(), self.id),
         }
+    }
+}
+
+impl ObjectName {
+    /// The object that is called so; the inverse of [`Self::path`].
+    pub fn from_path(path: &str) -> Option<Self> {
+        if path == Self::CONFIG.path() {
+            return Some(Self::CONFIG);
+        }
+        let (folder, _) = path.split_once('/')?;
+        let kind = Kind::ALL.into_iter().find(|kind| kind.folder() == folder)?;
+        let id = path.rsplit('/').next()?.parse().ok()?;
+        let name = Self::new(kind, id);
+        (name.path() == path).then_some(name)
     }
 }
 

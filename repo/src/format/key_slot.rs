@@ -35,11 +35,19 @@ pub struct KeySlot {
     pub host: String,
     /// What its owner calls it.
     pub label: String,
+    /// The newest epoch whose key is in it, for those who cannot open it.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub epoch: u32,
     /// How the password becomes the wrapping key.
     pub kdf: Kdf,
     /// The sealed keys.
     #[serde(with = "bytes_as_base64")]
     pub wrapped: Vec<u8>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_first(epoch: &u32) -> bool {
+    *epoch == 0
 }
 
 impl KeySlot {

@@ -146,6 +146,12 @@ pub struct Proof {
     /// Snapshots, and since when all that they need is proven: the oldest of their packs' times.
     #[serde(default)]
     pub snapshots: Vec<Proven>,
+    /// Packs whose whole frames were compressed as well as compact can: it does not try again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aged: Vec<ObjectId>,
+    /// Packs in which compact found no chains worth shortening.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rebased: Vec<ObjectId>,
 }
 
 /// An object, and when it was proven.

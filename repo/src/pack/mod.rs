@@ -4,7 +4,7 @@ mod builder;
 mod reader;
 
 pub(crate) use builder::{FinishedPack, NewFrame, PackBuilder};
-pub(crate) use reader::{open_frame, read_directory};
+pub(crate) use reader::{open_frame, read_directory, verify};
 
 #[cfg(test)]
 mod tests;

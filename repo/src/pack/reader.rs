@@ -4,6 +4,7 @@ use crate::crypto::{Role, Vault};
 use crate::error::{Error, Result};
 use crate::format::{
     Directory, FOOTER_BYTES, Footer, FrameHead, HEADER_BYTES, Header, ObjectName, SEAL_TAG_BYTES,
+    decode_frame_length,
 };
 use crate::limits::PACK_BYTES_MAX;
 use crate::storage::{Listed, Storage};
@@ -126,4 +127,28 @@ pub(crate) fn open_frame<'a>(
         })?;
     FrameHead::decode(plain)
         .map_err(|malformed| Error::corrupt(name, format!("its frame {ordinal}: {malformed}")))
+}
+
+/// Opens every part of a whole pack: whether it is as it was written. Returns its directory.
+pub(crate) fn verify(vault: &Vault, name: ObjectName, bytes: &[u8]) -> Result<Directory> {
+    let (header, directory) = parse(vault, name, bytes)?;
+    let seal = vault.seal_of(&header)?;
+    for (ordinal, (offset, entry)) in directory.offsets().enumerate() {
+        let damaged = |what: &str| Error::corrupt(name, format!("its frame {ordinal}: {what}"));
+        let (start, length_bytes) = (offset as usize, entry.length_bytes() as usize);
+        let front = bytes.get(start - length_bytes..).unwrap_or_default();
+        if decode_frame_length(front) != Ok((entry.sealed_bytes as usize, length_bytes)) {
+            return Err(damaged("the length in front of it is wrong"));
+        }
+        let sealed = bytes.get(start..start + entry.sealed_bytes as usize);
+        let mut sealed = sealed.unwrap_or_default().to_vec();
+        let plain = seal
+            .open(Role::Frame, ordinal as u64, &mut sealed)
+            .ok_or_else(|| damaged("its seal does not fit"))?;
+        let (head, _) = FrameHead::decode(plain).map_err(|what| damaged(&what.to_string()))?;
+        if head.codec != entry.codec || head.base != entry.base {
+            return Err(damaged("it is not what the directory says"));
+        }
+    }
+    Ok(directory)
 }

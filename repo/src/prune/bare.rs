@@ -1,10 +1,12 @@
 //! A plan over a catalog by itself, for the benches.
 
+use std::collections::HashMap;
+
 use nightfold_chunker::ChunkId;
 
 use super::PruneOptions;
-use super::apply::baseless;
 use super::plan::{Fate, Input, plan};
+use super::remains::Remains;
 use super::state::Needed;
 use crate::catalog::Catalog;
 
@@ -30,13 +32,14 @@ pub struct BarePlan {
 /// Plans as a prune does that finds nothing condemned; `need` tells of the chunks that are needed.
 pub(crate) fn bare_plan(catalog: &Catalog, need: impl FnOnce(&mut dyn FnMut(ChunkId))) -> BarePlan {
     let mut needed = Needed::new(catalog);
-    need(&mut |id| needed.add(id));
+    need(&mut |id| needed.add(id, 0));
     let Ok(needed) = needed.positions() else {
         return BarePlan {
             lost: 1,
             ..BarePlan::default()
         };
     };
+    let needed: Vec<usize> = needed.into_iter().map(|(at, _)| at).collect();
     let input = Input {
         catalog,
         needed: &needed,
@@ -46,11 +49,19 @@ pub(crate) fn bare_plan(catalog: &Catalog, need: impl FnOnce(&mut dyn FnMut(Chun
         others_at_work: false,
     };
     let plan = plan(&input, &PruneOptions::default());
+    let remains = Remains {
+        catalog,
+        kept: &plan.kept,
+        stays: plan.fates.iter().map(|fate| fate.stays()).collect(),
+        is_damaged: &|_| false,
+        reencoded: &HashMap::new(),
+    };
     let with = |fate| plan.fates.iter().filter(|its| **its == fate).count();
     BarePlan {
         kept_frames: plan.kept.iter().filter(|kept| **kept).count(),
         moved_frames: plan.moves.len(),
-        baseless_frames: baseless(catalog, &plan)
+        baseless_frames: remains
+            .baseless()
             .iter()
             .map(|frames| frames.ordinals.len())
             .sum(),

@@ -28,12 +28,11 @@ pub(crate) fn keep(catalog: &Catalog, needed: &[usize], trust: impl Fn(usize) ->
     let mut trusted = vec![Trust::Never; catalog.frames.len()];
     for at in catalog.by_rank() {
         let own = trust(at);
-        trusted[at] = match catalog.frames[at].base {
-            None => own,
-            Some(_) => {
-                let base = catalog.bases(at).map(|base| trusted[base]).max();
-                own.min(base.unwrap_or(Trust::Never))
-            }
+        trusted[at] = if catalog.frames[at].base.is_none() {
+            own
+        } else {
+            let base = catalog.bases(at).map(|base| trusted[base]).max();
+            own.min(base.unwrap_or(Trust::Never))
         };
     }
     let best = |frames: &mut dyn Iterator<Item = usize>| {

@@ -9,8 +9,10 @@
 //! | `state` | what is in the repository, and whether it may be believed |
 //! | `keep` | which frames the snapshots need. Pure |
 //! | `plan` | what becomes of every pack. Pure |
-//! | `apply` | the steps and their order: deletions, the verdict, witnesses |
+//! | `apply` | the steps and their order |
 //! | `rewrite` | new packs |
+//! | `remains` | what cannot be decoded any more when the condemned is gone; that nothing needed is among it. Pure |
+//! | `verdict` | what is condemned, with its witnesses: published, taken back, dropped |
 //! | `witness` | whether those who were at work have ended |
 
 mod apply;
@@ -18,8 +20,10 @@ mod apply;
 mod bare;
 mod keep;
 mod plan;
+mod remains;
 mod rewrite;
 mod state;
+mod verdict;
 mod witness;
 
 use std::sync::Arc;
@@ -29,6 +33,14 @@ pub use bare::BarePlan;
 #[cfg(feature = "internals")]
 pub(crate) use bare::bare_plan;
 use serde::Serialize;
+
+pub(crate) use apply::{delete, make_plan, with_fate};
+pub(crate) use plan::{Fate, Plan};
+pub(crate) use remains::{Reencoded, Remains};
+pub(crate) use state::State;
+pub(crate) use verdict::{
+    add_witnesses, condemn, drop_verdicts, rescue, settle_dead_witnesses, sweep,
+};
 
 use crate::error::Result;
 use crate::repository::Repository;

@@ -34,7 +34,7 @@ pub(super) struct Input<'c> {
 
 /// What becomes of a pack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(crate) enum Fate {
     /// It stays.
     Stay,
     /// It was condemned, and somebody may still rely on it.
@@ -49,20 +49,27 @@ pub(super) enum Fate {
     Repack,
 }
 
+impl Fate {
+    /// Whether it goes on to hold what it holds.
+    pub(crate) fn stays(self) -> bool {
+        matches!(self, Self::Stay | Self::Rescue)
+    }
+}
+
 /// The plan.
-pub(super) struct Plan {
+pub(crate) struct Plan {
     /// By pack.
-    pub(super) fates: Vec<Fate>,
+    pub(crate) fates: Vec<Fate>,
     /// By frame: it is needed, directly or as a base.
-    pub(super) kept: Vec<bool>,
+    pub(crate) kept: Vec<bool>,
     /// Frames that are copied to new packs, in the order in which they are written.
-    pub(super) moves: Vec<usize>,
+    pub(crate) moves: Vec<usize>,
     /// Bytes of packs that are not used.
-    pub(super) unused_bytes: u64,
+    pub(crate) unused_bytes: u64,
     /// Unused packs that stay since others are at work.
-    pub(super) spared_packs: u64,
+    pub(crate) spared_packs: u64,
     /// Positions of first frames of needed chunks that cannot be decoded.
-    pub(super) lost: Vec<usize>,
+    pub(crate) lost: Vec<usize>,
 }
 
 /// Makes the plan.

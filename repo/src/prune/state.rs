@@ -10,22 +10,31 @@ use crate::format::{Kind, ObjectId, ObjectName};
 use crate::repository::{Condemned, Leases, Needs, Repository, StoredSnapshot, Verdicts, is_void};
 
 /// All that a plan is made of.
-pub(super) struct State {
-    pub(super) leases: Leases,
-    pub(super) verdicts: Verdicts,
-    pub(super) snapshots: u64,
-    pub(super) catalog: Catalog,
+pub(crate) struct State {
+    pub(crate) leases: Leases,
+    pub(crate) verdicts: Verdicts,
+    /// Oldest first.
+    pub(crate) snapshots: Vec<StoredSnapshot>,
+    pub(crate) catalog: Catalog,
     /// Positions of the first frames of the chunks that snapshots need, ascending.
-    pub(super) needed: Vec<usize>,
+    pub(crate) needed: Vec<usize>,
+    /// For each of them the position of the first snapshot that needs it.
+    pub(crate) born: Vec<u32>,
     /// Packs named by verdicts.
-    pub(super) condemned: Condemned,
+    pub(crate) condemned: Condemned,
     /// Frames that are damaged.
-    pub(super) damaged: Condemned,
+    pub(crate) damaged: Condemned,
 }
 
 impl State {
+    /// Only whether the snapshots may be believed: an error says what is missing.
+    pub(crate) fn believe(repository: &Repository) -> Result<()> {
+        let leases = repository.read_leases()?;
+        believed_snapshots(repository, &leases).map(drop)
+    }
+
     /// Reads leases before snapshots, and snapshots before packs: who ended in between has published what he wrote.
-    pub(super) fn read(repository: &Repository) -> Result<Self> {
+    pub(crate) fn read(repository: &Repository) -> Result<Self> {
         let leases = repository.read_leases()?;
         let verdicts = repository.verdicts()?;
         if let Some(error) = verdicts.errors.first() {
@@ -43,16 +52,27 @@ impl State {
         index.verify()?;
         let catalog = Catalog::of_index(&index)?;
         let needed = needed_frames(repository, &catalog, &snapshots)?;
+        let (needed, born) = needed.into_iter().unzip();
         let named = verdicts.published.iter().map(|(_, verdict)| verdict);
         Ok(Self {
             condemned: Condemned::of(named.clone().filter(|verdict| !verdict.damage)),
             damaged: Condemned::of(named.filter(|verdict| verdict.damage)),
             leases,
-            snapshots: snapshots.len() as u64,
+            snapshots,
             catalog,
             needed,
+            born,
             verdicts,
         })
+    }
+}
+
+impl State {
+    /// Whether a frame is known to be damaged.
+    pub(crate) fn is_damaged(&self, at: usize) -> bool {
+        let frame = &self.catalog.frames[at];
+        let pack = self.catalog.packs[frame.pack as usize].name.id;
+        self.damaged.covers(pack, frame.ordinal)
     }
 }
 
@@ -93,11 +113,11 @@ fn needed_frames(
     repository: &Repository,
     catalog: &Catalog,
     snapshots: &[StoredSnapshot],
-) -> Result<Vec<usize>> {
+) -> Result<Vec<(usize, u32)>> {
     let mut needed = Needed::new(catalog);
     let mut needs = Needs::new(repository);
-    for stored in snapshots {
-        let told = needs.snapshot(stored, &mut |id| needed.add(id));
+    for (number, stored) in snapshots.iter().enumerate() {
+        let told = needs.snapshot(stored, &mut |id| needed.add(id, number as u32));
         told.map_err(|error| match error {
             Error::ChunkLost { .. } | Error::Corrupt { .. } | Error::Missing { .. } => refused(
                 format!("snapshot {} cannot be followed: {error}", stored.short_id()),
@@ -112,10 +132,14 @@ fn needed_frames(
     })
 }
 
+/// Nobody needs it so far.
+const UNBORN: u32 = u32::MAX;
+
 /// Chunks that are needed, ticked off in the catalog: a set of their ids would take as much as the catalog itself.
 pub(super) struct Needed<'c> {
     catalog: &'c Catalog,
-    firsts: Vec<bool>,
+    /// By frame: the position of the snapshot that needed it first, at the first frame of a chunk.
+    born: Vec<u32>,
     absent: Option<ChunkId>,
 }
 
@@ -123,26 +147,29 @@ impl<'c> Needed<'c> {
     pub(super) fn new(catalog: &'c Catalog) -> Self {
         Self {
             catalog,
-            firsts: vec![false; catalog.frames.len()],
+            born: vec![UNBORN; catalog.frames.len()],
             absent: None,
         }
     }
 
-    pub(super) fn add(&mut self, id: ChunkId) {
+    /// Snapshots are to come in their order.
+    pub(super) fn add(&mut self, id: ChunkId, snapshot: u32) {
         let frames = self.catalog.of_chunk(id);
         if frames.is_empty() {
             self.absent.get_or_insert(id);
         } else {
-            self.firsts[frames.start] = true;
+            let born = &mut self.born[frames.start];
+            *born = snapshot.min(*born);
         }
     }
 
-    /// Positions of the first frames of all chunks that were told, ascending; a chunk that no frame holds is an error.
-    pub(super) fn positions(self) -> std::result::Result<Vec<usize>, ChunkId> {
+    /// Positions of the first frames of all chunks that were told, ascending, each with the first snapshot that needs
+    /// it; a chunk that no frame holds is an error.
+    pub(super) fn positions(self) -> std::result::Result<Vec<(usize, u32)>, ChunkId> {
         if let Some(id) = self.absent {
             return Err(id);
         }
-        let firsts = self.firsts.into_iter().enumerate();
-        Ok(firsts.filter_map(|(at, is)| is.then_some(at)).collect())
+        let born = self.born.into_iter().enumerate();
+        Ok(born.filter(|(_, born)| *born != UNBORN).collect())
     }
 }

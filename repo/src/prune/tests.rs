@@ -7,7 +7,7 @@ use nightfold_chunker::ChunkId;
 use proptest::prelude::*;
 
 use super::PruneOptions;
-use super::apply::baseless;
+use super::Remains;
 use super::plan::{Fate, Input, Plan, plan};
 use crate::catalog::{Catalog, CatalogFrame, CatalogPack};
 use crate::format::{BaseRef, CodecKind, Kind, ObjectId, ObjectName, StreamKind};
@@ -159,9 +159,9 @@ proptest! {
             prop_assert!(scene.is_decodable(&kept, *first));
         }
         let fate = |at: usize| plan.fates[scene.catalog.frames[at].pack as usize];
-        for at in 0..scene.catalog.frames.len() {
+        for (at, useful) in kept.iter().enumerate() {
             if plan.kept[at] {
-                prop_assert!(kept[at], "a frame is kept that is of no use");
+                prop_assert!(useful, "a frame is kept that is of no use");
                 prop_assert!(!matches!(fate(at), Fate::Delete | Fate::Wait | Fate::Condemn));
                 let moves = plan.moves.contains(&at);
                 prop_assert_eq!(moves, fate(at) == Fate::Repack);
@@ -184,7 +184,14 @@ proptest! {
         let scene = scene(&forged, &needed, &packs);
         let plan = scene.plan(&options);
         prop_assume!(plan.lost.is_empty());
-        let void = baseless(&scene.catalog, &plan);
+        let remains = Remains {
+            catalog: &scene.catalog,
+            kept: &plan.kept,
+            stays: plan.fates.iter().map(|fate| fate.stays()).collect(),
+            is_damaged: &|at| scene.damaged[at],
+            reencoded: &HashMap::new(),
+        };
+        let void = remains.baseless();
         let is_void = |at: usize| {
             let frame = &scene.catalog.frames[at];
             let pack = scene.catalog.packs[frame.pack as usize].name.id;
@@ -195,12 +202,11 @@ proptest! {
             let fate = plan.fates[scene.catalog.frames[at].pack as usize];
             matches!(fate, Fate::Stay | Fate::Rescue)
         };
-        // Damage is another verdict's affair; here the frames are taken as they are.
         let mut sound = vec![false; scene.catalog.frames.len()];
         for at in scene.catalog.by_rank() {
             let has_base = scene.catalog.frames[at].base.is_none()
                 || scene.catalog.bases(at).any(|base| sound[base]);
-            sound[at] = (stays(at) || plan.kept[at]) && has_base;
+            sound[at] = (stays(at) || plan.kept[at]) && has_base && !scene.damaged[at];
         }
         for at in (0..sound.len()).filter(|at| stays(*at)) {
             prop_assert_eq!(is_void(at), !sound[at]);

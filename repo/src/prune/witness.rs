@@ -25,13 +25,12 @@ pub(super) fn state(repository: &Repository, leases: &Leases, lease: &str) -> Wi
     match leases.held.get(lease).map(|held| held.state) {
         // One that was taken back by a run that then ended itself.
         Some(LeaseState::Gone | LeaseState::Still | LeaseState::Revoked) => Witness::Dead,
-        Some(LeaseState::Alive) => Witness::AtWork,
         None if leases.ended.contains_key(lease) => Witness::Ended,
         // Without a word from him the listing may lag behind.
         None if repository.absent_for(lease) >= repository.lease_times().dead_after => {
             Witness::Dead
         }
-        None => Witness::AtWork,
+        None | Some(LeaseState::Alive) => Witness::AtWork,
     }
 }
 

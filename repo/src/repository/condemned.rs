@@ -97,7 +97,7 @@ impl Repository {
 
     /// Reads what is condemned, for a writer whose lease is durable, and then brings the index level with the packs:
     /// in this order nothing is built on that a later run may delete.
-    pub(super) fn heed_verdicts(&self) -> Result<()> {
+    pub(crate) fn heed_verdicts(&self) -> Result<()> {
         let verdicts = self.verdicts()?;
         if let Some(error) = verdicts.errors.into_iter().next() {
             // What it condemns is not known.
@@ -120,7 +120,7 @@ impl Repository {
     }
 
     /// Whether a frame that new data may rest on holds each of the chunks.
-    pub(super) fn may_reuse_each(&self, index: &Index, ids: &[ChunkId]) -> Result<Vec<bool>> {
+    pub(crate) fn may_reuse_each(&self, index: &Index, ids: &[ChunkId]) -> Result<Vec<bool>> {
         let condemned = self.condemned();
         if condemned.is_empty() {
             return index.holds_each(ids);
@@ -142,6 +142,12 @@ impl Repository {
     /// The frames of a chunk that new data may rest on, whole ones first.
     pub(super) fn reusable_frames(&self, index: &Index, id: ChunkId) -> Result<Vec<FrameRow>> {
         uncondemned(index, &self.condemned(), index.frames(id)?)
+    }
+
+    /// The lowest rank of them, if there are any.
+    pub(crate) fn lowest_reusable_rank(&self, id: ChunkId) -> Result<Option<u8>> {
+        let rows = self.with_index(|index| self.reusable_frames(index, id))?;
+        Ok(rows.iter().map(|row| row.rank).min())
     }
 
     /// The frames of a base that a new delta of this rank may rest on.

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::Repository;
 use crate::error::{Error, Result};
-use crate::format::{Forgotten, Kind, ObjectId, ObjectName};
+use crate::format::{Forgotten, Kind, ObjectId, ObjectName, SnapshotWriter};
 
 /// What to do with a snapshot that is to be forgotten and cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,18 +62,21 @@ impl Repository {
     /// What its tombstone says; `None` if somebody else has forgotten it meanwhile.
     fn entry_of(&self, id: ObjectId, unreadable: Unreadable) -> Result<Option<Forgotten>> {
         let name = ObjectName::new(Kind::Snapshot, id);
-        let bytes = match self.storage.get(name) {
-            Ok(bytes) => bytes,
+        let read = self.read_or_copy(name, |bytes| {
+            let hash = blake3::hash(&bytes).to_string();
+            Ok((hash, self.open_snapshot(id, bytes)?.snapshot.writer))
+        });
+        let (hash, writer) = match read {
+            Ok((read, _)) => read,
             Err(Error::Missing { .. }) => return Ok(None),
-            Err(other) => return Err(other),
-        };
-        let hash = blake3::hash(&bytes).to_string();
-        let writer = match self.open_snapshot(id, bytes) {
-            Ok(stored) => stored.snapshot.writer,
             Err(Error::Corrupt { .. } | Error::Unsupported { .. })
                 if unreadable == Unreadable::Forget =>
             {
-                Default::default()
+                let damaged = self.storage.get(name)?;
+                (
+                    blake3::hash(&damaged).to_string(),
+                    SnapshotWriter::default(),
+                )
             }
             Err(other) => return Err(other),
         };
@@ -86,6 +89,6 @@ impl Repository {
     }
 
     fn delete_snapshot(&self, id: ObjectId) -> Result<()> {
-        self.delete_if_there(ObjectName::new(Kind::Snapshot, id))
+        self.delete_with_parity(ObjectName::new(Kind::Snapshot, id))
     }
 }

@@ -22,6 +22,8 @@ pub(crate) struct History {
     pub(crate) snapshots: Vec<Sealed>,
     /// Snapshots that are there and cannot be read.
     pub(crate) errors: Vec<(ObjectName, Error)>,
+    /// Snapshots that are damaged and were read from their copies.
+    pub(crate) copied: Vec<(ObjectName, Error)>,
     /// What was forgotten.
     pub(crate) tombstones: Tombstones,
     /// What this client remembers of itself.
@@ -54,11 +56,11 @@ impl Repository {
         // Read first: a run of this client that ends meanwhile takes a number that the listing does not show.
         let own = self.remembered_writer();
         let listed = self.list_snapshots()?;
-        let read: Vec<(ObjectName, Result<Sealed>)> = listed
+        let read: Vec<_> = listed
             .par_iter()
             .map(|listed| {
                 let name = ObjectName::new(Kind::Snapshot, listed.id);
-                let sealed = self.storage.get(name).and_then(|bytes| {
+                let sealed = self.read_or_copy(name, |bytes| {
                     Ok(Sealed {
                         hash: blake3::hash(&bytes).to_string(),
                         bytes: bytes.len() as u64,
@@ -71,10 +73,13 @@ impl Repository {
         // Listed after the snapshots: a tombstone is durable before its snapshot goes.
         let tombstones = self.tombstones()?;
         let forgotten = tombstones.snapshots();
-        let (mut snapshots, mut errors) = (Vec::new(), Vec::new());
+        let (mut snapshots, mut errors, mut copied) = (Vec::new(), Vec::new(), Vec::new());
         for (name, sealed) in read {
             match sealed {
-                Ok(sealed) => snapshots.push(sealed),
+                Ok((sealed, damage)) => {
+                    snapshots.push(sealed);
+                    copied.extend(damage.map(|error| (name, error)));
+                }
                 // Forgotten by somebody since it was listed.
                 Err(Error::Missing { .. }) if forgotten.contains(&name.id) => {}
                 Err(error) => errors.push((name, error)),
@@ -87,6 +92,7 @@ impl Repository {
         Ok(History {
             snapshots,
             errors,
+            copied,
             tombstones,
             own,
         })

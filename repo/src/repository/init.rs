@@ -4,10 +4,11 @@ use nightfold_chunker::ChunkSizes;
 
 use super::Password;
 use super::keys::new_slot;
+use super::parity::put_with_copy;
 use crate::crypto::{KdfCost, Keys, random};
 use crate::error::{Error, Result};
 use crate::format::{ChunkerConfig, Config, Encryption, Features, Kind, ObjectId, ObjectName};
-use crate::limits::{PACK_BYTES_TARGET, PACK_BYTES_TARGET_MAX};
+use crate::limits::{PACK_BYTES_TARGET, PACK_BYTES_TARGET_MAX, PARITY_PERCENT, PARITY_PERCENT_MAX};
 use crate::storage::Storage;
 
 /// What a new repository shall be like.
@@ -20,6 +21,8 @@ pub struct InitOptions {
     pub sizes: ChunkSizes,
     /// Bytes at which a pack is closed.
     pub pack_bytes: u64,
+    /// Parity of packs, in percent of their bytes; 0: none.
+    pub parity: u8,
     /// The host that makes it, for the key slot.
     pub host: String,
 }
@@ -32,6 +35,7 @@ impl InitOptions {
             kdf: KdfCost::default(),
             sizes: ChunkSizes::default(),
             pack_bytes: PACK_BYTES_TARGET,
+            parity: PARITY_PERCENT,
             host,
         }
     }
@@ -41,6 +45,22 @@ impl super::Repository {
     /// Makes a repository in a vacant place: the key slot first, the config last. Without a config there is
     /// no repository, so an interrupted `init` leaves none behind.
     pub fn init(storage: &dyn Storage, options: &InitOptions) -> Result<Config> {
+        Self::init_with(storage, options, &Keys::draw()?)
+    }
+
+    /// Makes a repository with keys and an id of its own whose chunks have the ids that they have in `like`: cut
+    /// points, sketches and sizes are the same. What is copied from one to the other is only sealed anew.
+    pub fn init_like(
+        storage: &dyn Storage,
+        mut options: InitOptions,
+        like: &Self,
+    ) -> Result<Config> {
+        options.sizes = like.cutter.sizes();
+        options.pack_bytes = like.config.pack_bytes;
+        Self::init_with(storage, &options, &like.vault.keys.draw_like()?)
+    }
+
+    fn init_with(storage: &dyn Storage, options: &InitOptions, keys: &Keys) -> Result<Config> {
         if !storage.is_vacant()? {
             return Err(Error::NotEmpty {
                 location: storage.location(),
@@ -54,8 +74,11 @@ impl super::Repository {
             let range = format!("a pack may be closed at 1 to {PACK_BYTES_TARGET_MAX} bytes");
             return Err(Error::Invalid(range));
         }
+        if options.parity > PARITY_PERCENT_MAX {
+            let range = format!("parity is 0 to {PARITY_PERCENT_MAX} percent");
+            return Err(Error::Invalid(range));
+        }
         let repository = random::<16>()?;
-        let keys = Keys::draw()?;
         let config = Config {
             id: format!("{:032x}", u128::from_be_bytes(repository)),
             created: jiff::Timestamp::now().to_string(),
@@ -71,6 +94,7 @@ impl super::Repository {
                 max: sizes.max as u32,
             },
             pack_bytes: options.pack_bytes,
+            parity: options.parity,
             features: Features::default(),
         };
         let name = ObjectName::new(Kind::Key, ObjectId(random()?));
@@ -79,19 +103,24 @@ impl super::Repository {
             .as_ref()
             .map(|password| password.as_slice());
         let slot = new_slot(
-            &keys,
+            keys,
             &repository,
             password,
             options.kdf,
             &options.host,
             "first password",
         )?;
-        storage.put(name, &slot.encode(name))?;
+        let put = |name, bytes: &[u8]| {
+            if options.parity > 0 {
+                put_with_copy(storage, name, bytes)
+            } else {
+                storage.put(name, bytes)
+            }
+        };
+        put(name, &slot.encode(name))?;
         let body = config.body();
-        storage.put(
-            ObjectName::CONFIG,
-            &Config::encode(&body, &keys.secret().config_mac(&body)),
-        )?;
+        let encoded = Config::encode(&body, &keys.secret().config_mac(&body));
+        put(ObjectName::CONFIG, &encoded)?;
         Ok(config)
     }
 }

@@ -1,5 +1,6 @@
 //! Key slots: opening, listing, adding, removing.
 
+use super::parity::{orphaned_copies, read_or_copy, used_copy};
 use super::{Notice, Password, Repository};
 use crate::crypto::{KdfCost, Keys, open_slot, random, wrap_keys};
 use crate::error::{Error, Result};
@@ -19,6 +20,8 @@ pub struct KeyInfo {
     pub label: String,
     /// How the password is made into a key.
     pub kdf: String,
+    /// The newest key epoch that it holds.
+    pub epoch: u32,
     /// Whether the repository is open by it now.
     pub current: bool,
 }
@@ -42,6 +45,7 @@ pub(super) fn new_slot(
         created,
         host: host.to_owned(),
         label: label.to_owned(),
+        epoch: keys.current()?.0,
         kdf,
         wrapped,
     })
@@ -58,14 +62,19 @@ pub(super) fn unlock(
     let mut tried = 0;
     let mut damaged = None;
     let empty = Password::default();
-    for listed in storage.list(Kind::Key)? {
-        let name = ObjectName::new(Kind::Key, listed.id);
-        let opened = read_slot(storage, name).and_then(|slot| {
+    for name in slots(storage)? {
+        let opened = read_slot_or_copy(storage, name).and_then(|(slot, damage)| {
             refuse_open_keys(config, &slot, name)?;
-            open_slot(&slot, name, &repository, password.unwrap_or(&empty))
+            let keys = open_slot(&slot, name, &repository, password.unwrap_or(&empty))?;
+            Ok(keys.map(|keys| (keys, damage)))
         });
         match opened {
-            Ok(Some(keys)) => return Ok((listed.id, keys)),
+            Ok(Some((keys, damage))) => {
+                if let Some(error) = damage {
+                    notice(&used_copy(&error));
+                }
+                return Ok((name.id, keys));
+            }
             Ok(None) => tried += 1,
             Err(error @ (Error::Corrupt { .. } | Error::Unsupported { .. })) => {
                 damaged = Some(error);
@@ -100,16 +109,34 @@ fn refuse_open_keys(config: &Config, slot: &KeySlot, name: ObjectName) -> Result
     Ok(())
 }
 
-fn read_slot(storage: &dyn Storage, name: ObjectName) -> Result<KeySlot> {
+/// All slots; if none is left, those whose copies are. Where one is left, a copy does not bring others back.
+fn slots(storage: &dyn Storage) -> Result<Vec<ObjectName>> {
+    let listed = storage.list(Kind::Key)?.into_iter();
+    let names: Vec<_> = listed
+        .map(|listed| ObjectName::new(Kind::Key, listed.id))
+        .collect();
+    if names.is_empty() {
+        orphaned_copies(storage, &[Kind::Key])
+    } else {
+        Ok(names)
+    }
+}
+
+pub(super) fn read_slot(storage: &dyn Storage, name: ObjectName) -> Result<KeySlot> {
     KeySlot::decode(name, &storage.get(name)?)
+}
+
+/// A slot, or its copy and what is wrong with the slot.
+fn read_slot_or_copy(storage: &dyn Storage, name: ObjectName) -> Result<(KeySlot, Option<Error>)> {
+    read_or_copy(storage, name, true, |bytes| KeySlot::decode(name, &bytes))
 }
 
 impl Repository {
     /// All key slots.
     pub fn keys(&self) -> Result<Vec<KeyInfo>> {
         let mut infos = Vec::new();
-        for listed in self.storage.list(Kind::Key)? {
-            let slot = read_slot(&*self.storage, ObjectName::new(Kind::Key, listed.id))?;
+        for name in slots(&*self.storage)? {
+            let (slot, _) = read_slot_or_copy(&*self.storage, name)?;
             let kdf = match slot.kdf {
                 Kdf::Argon2id {
                     memory_kib,
@@ -125,12 +152,13 @@ impl Repository {
                 Kdf::None => "none".to_owned(),
             };
             infos.push(KeyInfo {
-                id: listed.id,
+                id: name.id,
                 created: slot.created,
                 host: slot.host,
                 label: slot.label,
                 kdf,
-                current: listed.id == self.slot,
+                epoch: slot.epoch,
+                current: name.id == self.slot,
             });
         }
         infos.sort_by(|a, b| (&a.created, a.id).cmp(&(&b.created, b.id)));
@@ -146,16 +174,22 @@ impl Repository {
         label: &str,
     ) -> Result<ObjectId> {
         self.refuse_without_encryption()?;
-        let slot = new_slot(
-            &self.vault.keys,
-            &self.vault.repository,
-            Some(password),
-            cost,
-            host,
-            label,
-        )?;
+        self.put_slot(&self.vault.keys, password, cost, host, label)
+    }
+
+    /// A slot of these keys, durable, read back and opened.
+    pub(super) fn put_slot(
+        &self,
+        keys: &Keys,
+        password: &Password,
+        cost: KdfCost,
+        host: &str,
+        label: &str,
+    ) -> Result<ObjectId> {
+        let repository = &self.vault.repository;
+        let slot = new_slot(keys, repository, Some(password), cost, host, label)?;
         let name = ObjectName::new(Kind::Key, ObjectId(random()?));
-        self.storage.put(name, &slot.encode(name))?;
+        self.put_with_copy(name, &slot.encode(name))?;
         // The new slot must open before anyone relies on it.
         let read_back = read_slot(&*self.storage, name)?;
         match open_slot(&read_back, name, &self.vault.repository, password)? {
@@ -186,7 +220,13 @@ impl Repository {
             let hint = "this slot is the one in use: open the repository with another password to remove it, or use `key passwd`";
             return Err(Error::Invalid(hint.to_owned()));
         }
-        self.storage.delete(ObjectName::new(Kind::Key, id))?;
+        let name = ObjectName::new(Kind::Key, id);
+        if read_slot(&*self.storage, name).is_ok_and(|slot| slot.epoch > self.newest_epoch()) {
+            // Without this slot, what is sealed under its newest key is lost: nothing may be.
+            self.history()?;
+            self.index_of_now()?;
+        }
+        self.delete_with_parity(name)?;
         Ok(id)
     }
 
@@ -199,11 +239,11 @@ impl Repository {
             .find(|key| key.id == old)
             .map_or(String::new(), |key| key.label);
         let new = self.key_add(password, cost, host, &label)?;
-        self.storage.delete(ObjectName::new(Kind::Key, old))?;
+        self.delete_with_parity(ObjectName::new(Kind::Key, old))?;
         Ok(new)
     }
 
-    fn refuse_without_encryption(&self) -> Result<()> {
+    pub(super) fn refuse_without_encryption(&self) -> Result<()> {
         self.config.check_writable()?;
         if self.config.encryption == Encryption::None {
             return Err(Error::Invalid(

@@ -11,9 +11,12 @@ mod keys;
 mod lease;
 mod needs;
 mod packer;
+mod parity;
 mod read;
 mod records;
+mod reseal;
 mod rewrite;
+mod rotate;
 mod seen;
 mod snapshots;
 mod stage;
@@ -38,11 +41,13 @@ pub use keys::KeyInfo;
 pub(crate) use lease::Leases;
 pub use lease::{HeldLease, LeaseInfo, LeaseState, LeaseTimes};
 pub(crate) use needs::Needs;
+pub(crate) use parity::strength_of;
 pub use read::ContentReader;
-#[cfg(feature = "internals")]
 pub(crate) use read::chain;
+pub use reseal::OldKeys;
 pub(crate) use rewrite::{Rewriter, Written, encode_against, encode_whole};
-pub(crate) use snapshots::is_void;
+pub use rotate::{RotateOptions, Rotated};
+pub(crate) use snapshots::{LEASE_FIELD, ORIGINAL_FIELD, REPLACES_FIELD, is_void};
 pub use snapshots::{StoredSnapshot, WriterState};
 pub(crate) use tombstones::Tombstones;
 pub use track::Track;
@@ -51,6 +56,7 @@ pub use write::{ChunkInput, RunTotals, RunWriter, WriteOptions};
 use crate::crypto::Vault;
 use crate::error::{Error, Result};
 use crate::format::{Config, Encryption, ObjectId, ObjectName};
+use crate::limits::PARITY_PERCENT_MAX;
 use crate::storage::Storage;
 use index_handle::IndexHandle;
 
@@ -66,6 +72,8 @@ pub struct OpenOptions {
     pub cache: PathBuf,
     /// The password; `None` for repositories that have none.
     pub password: Option<Password>,
+    /// Parity of new packs in percent, instead of what the config says.
+    pub parity: Option<u8>,
     /// Who is told of notable events.
     pub notice: Notice,
     /// How often leases are renewed, and how long they must stand still to count as dead.
@@ -78,6 +86,7 @@ impl OpenOptions {
         Self {
             cache,
             password,
+            parity: None,
             notice,
             leases: LeaseTimes::default(),
         }
@@ -96,6 +105,8 @@ pub struct Repository {
     sketcher: Sketcher,
     index: IndexHandle,
     cache: PathBuf,
+    /// Of new packs, in percent.
+    parity: u8,
     notice: Notice,
     /// Writer and sequence number of the snapshots read so far.
     writers: Mutex<HashMap<ObjectId, (String, u64)>>,
@@ -107,12 +118,15 @@ pub struct Repository {
 impl Repository {
     /// Whether the repository in `storage` wants a password.
     pub fn needs_password(storage: &dyn Storage) -> Result<bool> {
-        Ok(read_config(storage)?.0.encryption != Encryption::None)
+        Ok(read_config(storage)?.0.0.encryption != Encryption::None)
     }
 
     /// Opens a repository. The index is opened when it is first needed.
     pub fn open(storage: Arc<dyn Storage>, options: OpenOptions) -> Result<Self> {
-        let (config, body, mac) = read_config(&*storage)?;
+        let ((config, body, mac), damage) = read_config(&*storage)?;
+        if let Some(error) = damage {
+            (options.notice)(&parity::used_copy(&error));
+        }
         if config.encryption == Encryption::None && options.password.is_some() {
             // Whoever can write to storage could have put this config in the place of an encrypted one's.
             let reason = "a password was given, but the repository says that it is not encrypted: was it replaced? \
@@ -146,6 +160,11 @@ impl Repository {
             Sketcher::new(&secret),
         );
         secret.zeroize();
+        let parity = options.parity.unwrap_or(config.parity);
+        if parity > PARITY_PERCENT_MAX {
+            let range = format!("parity is 0 to {PARITY_PERCENT_MAX} percent");
+            return Err(Error::Invalid(range));
+        }
         let cache = options.cache.join(&config.id);
         let vault = Vault {
             keys,
@@ -163,6 +182,7 @@ impl Repository {
             sketcher,
             index,
             cache,
+            parity,
             notice: options.notice,
             writers: Mutex::default(),
             lease_times: options.leases,
@@ -178,6 +198,17 @@ impl Repository {
     /// Where the repository is, as its user names it.
     pub fn location(&self) -> String {
         self.storage.location()
+    }
+
+    /// Whether the other is this repository, or a copy of its folder.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.config.id == other.config.id
+    }
+
+    /// Whether chunks have the same ids and sizes in the other, so that its frames are as good here.
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.config.chunker == other.config.chunker
+            && self.vault.keys.has_secret_of(&other.vault.keys)
     }
 
     /// How leases are renewed and watched.
@@ -207,13 +238,19 @@ impl Repository {
     }
 }
 
-fn read_config(storage: &dyn Storage) -> Result<(Config, Vec<u8>, [u8; 32])> {
-    match storage.get(ObjectName::CONFIG) {
-        Ok(bytes) => Config::decode(&bytes),
+/// The config, the bytes that its MAC covers, and the MAC.
+type ReadConfig = (Config, Vec<u8>, [u8; 32]);
+
+/// Reads the config, or its copy; with the copy comes what is wrong with the config itself.
+fn read_config(storage: &dyn Storage) -> Result<(ReadConfig, Option<Error>)> {
+    let read = parity::read_or_copy(storage, ObjectName::CONFIG, true, |bytes| {
+        Config::decode(&bytes)
+    });
+    match read {
         Err(Error::Missing { .. }) => Err(Error::NoRepository {
             location: storage.location(),
             reason: "there is no config file (make a repository with `nightfold init`)".to_owned(),
         }),
-        Err(other) => Err(other),
+        other => other,
     }
 }

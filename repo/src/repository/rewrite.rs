@@ -189,7 +189,7 @@ impl Repository {
             bytes,
             directory,
         } = pack;
-        self.storage().put(name, &bytes)?;
+        self.put_pack(name, &bytes, &directory)?;
         let indexed = IndexedPack {
             id: name.id,
             epoch,

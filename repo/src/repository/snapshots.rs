@@ -1,6 +1,6 @@
 //! Snapshots: publishing and listing. Only this module makes a backup visible.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io::ErrorKind;
 use std::sync::{Arc, PoisonError};
 
@@ -13,6 +13,7 @@ use super::forget::Unreadable;
 use super::keys::one_of;
 use super::lease::{HeldLease, Leases};
 use super::needs::Needs;
+use super::parity::{read_or_copy, used_copy};
 use super::write::{ChunkInput, RunWriter, WriteOptions};
 use crate::crypto::random;
 use crate::error::{Error, Result};
@@ -35,6 +36,20 @@ impl StoredSnapshot {
         self.snapshot.extensions.get(LEASE_FIELD)?.as_str()
     }
 
+    /// The id that it had when it was first published, here or elsewhere: a change of keys, or a copy, gives it another.
+    pub fn original(&self) -> Option<ObjectId> {
+        self.id_in(ORIGINAL_FIELD)
+    }
+
+    /// The object that it was put in the place of, when the keys were changed.
+    pub(crate) fn replaces(&self) -> Option<ObjectId> {
+        self.id_in(REPLACES_FIELD)
+    }
+
+    fn id_in(&self, field: &str) -> Option<ObjectId> {
+        self.snapshot.extensions.get(field)?.as_str()?.parse().ok()
+    }
+
     /// The first eight digits, enough to name it among thousands.
     pub fn short_id(&self) -> String {
         self.id.to_string()[..8].to_owned()
@@ -42,12 +57,24 @@ impl StoredSnapshot {
 }
 
 /// The field of a snapshot that names the lease it was published under.
-const LEASE_FIELD: &str = "lease";
+pub(crate) const LEASE_FIELD: &str = "lease";
+/// The field of a snapshot that was sealed anew, or copied, with the id that it had at first.
+pub(crate) const ORIGINAL_FIELD: &str = "original";
+/// The field of such a snapshot with the id that it had before.
+pub(crate) const REPLACES_FIELD: &str = "replaces";
 
 /// Whether the snapshot was published after its lease was taken back: what it rests on may be gone.
 pub(crate) fn is_void(leases: &Leases, stored: &StoredSnapshot) -> bool {
     let void = |lease| leases.voids(lease, stored.id);
     stored.lease().is_some_and(void)
+}
+
+/// What it means that a run which was taken for dead does not find what it relied on.
+fn overtaken(error: Error) -> Error {
+    match error {
+        Error::ChunkLost { .. } | Error::Corrupt { .. } => Error::Overtaken,
+        other => other,
+    }
 }
 
 /// What a client remembers of its own snapshots.
@@ -89,6 +116,12 @@ impl Repository {
                 Err(other) => return Err(other),
             }
         }
+        // Of one that is being sealed anew, the old object may be there still.
+        let replaced: BTreeSet<ObjectId> = snapshots
+            .iter()
+            .filter_map(StoredSnapshot::replaces)
+            .collect();
+        snapshots.retain(|stored| !replaced.contains(&stored.id));
         snapshots.sort_by_cached_key(|stored| (stored.snapshot.timestamp(), stored.id));
         Ok((snapshots, errors))
     }
@@ -114,13 +147,28 @@ impl Repository {
         Ok(snapshots)
     }
 
-    /// The snapshot whose id starts with `prefix`.
+    /// The snapshot whose id starts with `prefix`, or whose first id did before the keys were changed.
     pub fn snapshot(&self, prefix: &str) -> Result<StoredSnapshot> {
         let ids: Vec<_> = self
             .list_snapshots()?
             .into_iter()
             .map(|listed| listed.id)
             .collect();
+        let none = ids.iter().all(|id| !id.to_string().starts_with(prefix));
+        if none && !prefix.is_empty() && self.newest_epoch() > 0 {
+            let snapshots = self.snapshots()?;
+            let originals: Vec<ObjectId> = snapshots
+                .iter()
+                .filter_map(StoredSnapshot::original)
+                .collect();
+            let original = one_of(&originals, prefix, "snapshot")?;
+            let found = snapshots
+                .into_iter()
+                .find(|s| s.original() == Some(original));
+            if let Some(found) = found {
+                return Ok(found);
+            }
+        }
         self.read_snapshot(one_of(&ids, prefix, "snapshot")?)
     }
 
@@ -137,8 +185,14 @@ impl Repository {
     }
 
     fn read_snapshot(&self, id: ObjectId) -> Result<StoredSnapshot> {
-        let bytes = self.storage.get(ObjectName::new(Kind::Snapshot, id))?;
-        self.open_snapshot(id, bytes)
+        let name = ObjectName::new(Kind::Snapshot, id);
+        let open = |bytes| self.open_snapshot(id, bytes);
+        // One that is not there may have been forgotten a moment ago: its copy does not bring it back.
+        let (snapshot, damage) = read_or_copy(&*self.storage, name, false, open)?;
+        if let Some(error) = damage {
+            self.notice(&used_copy(&error));
+        }
+        Ok(snapshot)
     }
 
     /// The snapshot in the sealed bytes of an object.
@@ -156,11 +210,11 @@ impl Repository {
         self.seal_json(Kind::Snapshot, &snapshot.encode())
     }
 
-    /// Publishes a snapshot under a lease, which ends: from here on the backup exists. Everything it needs must be
-    /// durable already. If the lease was taken back meanwhile, it is seen to that all is there still.
-    pub(super) fn publish_under(
+    /// Publishes a snapshot under a lease: from here on the backup exists. Everything it needs must be durable
+    /// already. If the lease was taken back meanwhile, it is seen to that all is there still.
+    pub(crate) fn publish_under(
         self: &Arc<Self>,
-        lease: HeldLease,
+        lease: &HeldLease,
         mut snapshot: Snapshot,
     ) -> Result<StoredSnapshot> {
         if lease.is_revoked()? {
@@ -169,11 +223,9 @@ impl Repository {
         snapshot
             .extensions
             .insert(LEASE_FIELD.to_owned(), lease.name().into());
-        let stored = self.publish(snapshot, &lease)?;
+        let stored = self.publish(snapshot, lease)?;
         // Whoever takes the lease back from now on has seen the snapshot.
-        let revoked = lease.is_revoked()?;
-        drop(lease);
-        if !revoked {
+        if !lease.is_revoked()? {
             return Ok(stored);
         }
         let again = self.publish_anew(stored.snapshot.clone());
@@ -187,7 +239,7 @@ impl Repository {
         let ids = self.needs_of(&snapshot)?;
         let reusable = self.with_index(|index| self.may_reuse_each(index, &ids))?;
         for (id, _) in ids.iter().zip(reusable).filter(|(_, reusable)| !reusable) {
-            let bytes = self.read_chunk(*id)?;
+            let bytes = self.read_chunk(*id).map_err(overtaken)?;
             let stream = self.with_index(|index| match index.frames(*id)?.first() {
                 Some(row) => Ok(index.pack(row.pack)?.stream),
                 None => Ok(StreamKind::Data),
@@ -214,10 +266,7 @@ impl Repository {
             .snapshot(&stored, &mut |id| {
                 ids.insert(id);
             })
-            .map_err(|error| match error {
-                Error::ChunkLost { .. } | Error::Corrupt { .. } => Error::Overtaken,
-                other => other,
-            })?;
+            .map_err(overtaken)?;
         Ok(ids.into_iter().collect())
     }
 
@@ -239,7 +288,7 @@ impl Repository {
         state.previous = blake3::hash(&sealed).to_string();
         // Said before it is done: whoever waits for the lease looks whether it was.
         lease.published(name.id);
-        self.storage.put(name, &sealed)?;
+        self.put_with_copy(name, &sealed)?;
         self.save_writer_state(&state)?;
         let read_back = self.read_snapshot(name.id)?;
         if read_back.snapshot == snapshot {

@@ -68,7 +68,7 @@ pub struct RunTotals {
     pub stored_bytes: AtomicU64,
 }
 
-/// A backup run. Its calls come one at a time, those for one stream in the order of its bytes. After an error it can
+/// A run that stores. Its calls come one at a time, those for one stream in the order of its bytes. After an error it can
 /// no longer be published.
 pub struct RunWriter {
     repository: Arc<Repository>,
@@ -84,8 +84,17 @@ pub struct RunWriter {
 }
 
 impl RunWriter {
-    /// Starts a run.
+    /// Starts a backup.
     pub fn start(repository: &Arc<Repository>, options: WriteOptions) -> Result<Self> {
+        Self::start_as("backup", repository, options)
+    }
+
+    /// Starts a run of another command, which its lease names.
+    pub fn start_as(
+        command: &str,
+        repository: &Arc<Repository>,
+        options: WriteOptions,
+    ) -> Result<Self> {
         repository.config().check_writable()?;
         // A dry run changes nothing, and so keeps nobody from deleting what it looks at. The index is opened here so
         // that a failure comes before anything is read.
@@ -93,7 +102,7 @@ impl RunWriter {
             repository.index()?;
             None
         } else {
-            let lease = repository.lease("backup")?;
+            let lease = repository.lease(command)?;
             repository.heed_verdicts()?;
             Some(lease)
         };
@@ -269,7 +278,7 @@ impl RunWriter {
         let Some(lease) = self.lease.take() else {
             return Ok(None);
         };
-        self.repository.publish_under(lease, snapshot).map(Some)
+        self.repository.publish_under(&lease, snapshot).map(Some)
     }
 
     /// Which of the chunks are held or on their way. Asked in this order: the packer moves chunks from the run's

@@ -136,7 +136,10 @@ fn a_tombstone_of_another_hash_is_told() {
         snapshot: id(3),
         previous: id(2),
     };
-    assert_eq!(found(&nights(&[1, 3]), &[forged.clone()], None), [gap]);
+    assert_eq!(
+        found(&nights(&[1, 3]), std::slice::from_ref(&forged), None),
+        [gap]
+    );
     // Of two of one number it is enough that one fits.
     assert_eq!(found(&nights(&[1, 3]), &[forged, tombstone(2)], None), []);
 }

@@ -56,6 +56,14 @@ impl LocalStorage {
         Ok(file)
     }
 
+    /// Forgets an open file.
+    fn close(&self, name: ObjectName) {
+        self.open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&name);
+    }
+
     /// Makes a folder and its parents durable one by one, so that no later object hangs in the air. Also one
     /// that exists: whoever made it may have crashed before it was durable.
     fn make_folder(&self, folder: &Path) -> Result<()> {
@@ -118,6 +126,17 @@ fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
+/// Writes a file under another name and gives it its own when it is durable; what had that name before is gone.
+fn publish(folder: &Path, path: &Path, bytes: &[u8]) -> Result<()> {
+    let temporary = folder.join(format!("{TEMPORARY_PREFIX}{}", ObjectId(random()?)));
+    let published = write_synced(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    if let Err(error) = published {
+        let _ = fs::remove_file(&temporary);
+        return Err(Error::io("write", path.display(), error));
+    }
+    sync_folder(folder)
+}
+
 impl Storage for LocalStorage {
     fn location(&self) -> String {
         self.root.display().to_string()
@@ -142,14 +161,17 @@ impl Storage for LocalStorage {
                 ErrorKind::AlreadyExists.into(),
             ));
         }
-        let temporary = folder.join(format!("{TEMPORARY_PREFIX}{}", ObjectId(random()?)));
-        let published =
-            write_synced(&temporary, bytes).and_then(|()| fs::rename(&temporary, &path));
-        if let Err(error) = published {
-            let _ = fs::remove_file(&temporary);
-            return Err(Error::io("write", path.display(), error));
-        }
-        sync_folder(folder)
+        publish(folder, &path, bytes)
+    }
+
+    fn replace(&self, name: ObjectName, bytes: &[u8]) -> Result<()> {
+        let path = self.path(name);
+        let folder = path.parent().unwrap_or(&self.root);
+        self.make_folder(folder)?;
+        publish(folder, &path, bytes)?;
+        // Who had the old file open would go on reading that.
+        self.close(name);
+        Ok(())
     }
 
     fn get(&self, name: ObjectName) -> Result<Vec<u8>> {
@@ -189,10 +211,7 @@ impl Storage for LocalStorage {
     }
 
     fn delete(&self, name: ObjectName) -> Result<()> {
-        self.open
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&name);
+        self.close(name);
         let path = self.path(name);
         fs::remove_file(&path).map_err(|error| missing_or("delete", name, &path, error))?;
         path.parent().map_or(Ok(()), sync_folder)

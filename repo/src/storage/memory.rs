@@ -1,6 +1,7 @@
 //! A repository in memory, for tests.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io::ErrorKind;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,6 +13,8 @@ use crate::format::{Kind, ObjectName};
 #[derive(Clone, Default)]
 pub struct MemoryStorage {
     objects: Arc<Mutex<BTreeMap<ObjectName, Vec<u8>>>>,
+    /// What interrupted runs left.
+    strays: Arc<Mutex<Vec<(Kind, String)>>>,
 }
 
 impl MemoryStorage {
@@ -30,7 +33,23 @@ impl MemoryStorage {
     pub fn fork(&self) -> Self {
         Self {
             objects: Arc::new(Mutex::new(self.objects().clone())),
+            strays: Arc::new(Mutex::new(self.all_strays().clone())),
         }
+    }
+
+    /// Puts something that is no object into the folder of `kind`.
+    pub fn leave_stray(&self, kind: Kind, name: String) {
+        self.all_strays().push((kind, name));
+    }
+
+    /// Removes everything, as a user would who begins anew.
+    pub fn clear(&self) {
+        self.objects().clear();
+        self.all_strays().clear();
+    }
+
+    fn all_strays(&self) -> MutexGuard<'_, Vec<(Kind, String)>> {
+        self.strays.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn with<T>(&self, name: ObjectName, read: impl FnOnce(&[u8]) -> T) -> Result<T> {
@@ -48,13 +67,20 @@ impl Storage for MemoryStorage {
     }
 
     fn is_vacant(&self) -> Result<bool> {
-        Ok(self.objects().is_empty())
+        Ok(self.objects().is_empty() && self.all_strays().is_empty())
     }
 
     fn put(&self, name: ObjectName, bytes: &[u8]) -> Result<()> {
-        if self.objects().contains_key(&name) {
-            return Err(Error::io("write", name, ErrorKind::AlreadyExists.into()));
+        match self.objects().entry(name) {
+            Entry::Occupied(_) => Err(Error::io("write", name, ErrorKind::AlreadyExists.into())),
+            Entry::Vacant(place) => {
+                place.insert(bytes.to_vec());
+                Ok(())
+            }
         }
+    }
+
+    fn replace(&self, name: ObjectName, bytes: &[u8]) -> Result<()> {
         self.objects().insert(name, bytes.to_vec());
         Ok(())
     }
@@ -92,7 +118,9 @@ impl Storage for MemoryStorage {
             })
     }
 
-    fn strays(&self, _kind: Kind) -> Result<Vec<String>> {
-        Ok(Vec::new())
+    fn strays(&self, kind: Kind) -> Result<Vec<String>> {
+        let strays = self.all_strays();
+        let of_kind = strays.iter().filter(|(of, _)| *of == kind);
+        Ok(of_kind.map(|(_, name)| name.clone()).collect())
     }
 }

@@ -6,7 +6,7 @@ mod fault;
 mod local;
 mod memory;
 
-pub use fault::{Fault, FaultStorage};
+pub use fault::{Fault, FaultStorage, Plan};
 pub use local::LocalStorage;
 pub use memory::MemoryStorage;
 
@@ -34,6 +34,11 @@ pub trait Storage: Send + Sync {
     /// is there whole or not at all. Names are drawn at random or written once, so an object that is there
     /// already is an error.
     fn put(&self, name: ObjectName, bytes: &[u8]) -> Result<()>;
+
+    /// Puts an object in the place of what is there under its name, if anything: whoever looks finds the one or the
+    /// other, whole, also after a crash. For an object that was damaged and is now as it was written; nothing else is
+    /// ever changed.
+    fn replace(&self, name: ObjectName, bytes: &[u8]) -> Result<()>;
 
     /// A whole object.
     fn get(&self, name: ObjectName) -> Result<Vec<u8>>;

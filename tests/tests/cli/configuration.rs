@@ -134,12 +134,12 @@ fn mistakes_are_told_with_their_line() {
     assert_snapshot!(told("repository = \"/x\"\npasword-file = \"/y\"\n"), @r"
     exit 1
     --- stderr
-    error: [SANDBOX]/work/nightfold.toml, line 2: unknown field `pasword-file`, expected one of `repository`, `password-file`, `password-command`, `sources`
+    error: [SANDBOX]/work/nightfold.toml, line 2: unknown field `pasword-file`, expected one of `repository`, `password-file`, `password-command`, `keep`, `parity`, `sources`
     ");
     assert_snapshot!(told("password = \"hunter2\"\n"), @r"
     exit 1
     --- stderr
-    error: [SANDBOX]/work/nightfold.toml, line 1: unknown field `password`, expected one of `repository`, `password-file`, `password-command`, `sources`
+    error: [SANDBOX]/work/nightfold.toml, line 1: unknown field `password`, expected one of `repository`, `password-file`, `password-command`, `keep`, `parity`, `sources`
     hint: a password does not belong in this file: use password-file or password-command
     ");
     assert_snapshot!(told("[sources.app]\ntags = [\"nightly\"]\n"), @r"

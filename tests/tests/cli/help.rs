@@ -26,11 +26,15 @@ help_of! {
     help_of_restore: "restore";
     help_of_cat: "cat";
     help_of_forget: "forget";
+    help_of_copy: "copy";
     help_of_check: "check";
+    help_of_compact: "compact";
+    help_of_repair: "repair";
     help_of_stats: "stats";
     help_of_key: "key";
     help_of_key_add: "key" "add";
     help_of_key_passwd: "key" "passwd";
+    help_of_key_rotate: "key" "rotate";
     help_of_index: "index";
     help_of_demo: "demo";
     help_of_completions: "completions";

@@ -55,6 +55,7 @@ fn keys_are_listed_for_scripts() {
       {
         "created": "[JUST NOW]",
         "current": true,
+        "epoch": 0,
         "host": "[HOST]",
         "id": "[ID]",
         "kdf": "argon2id 64 MiB, 3 passes, 4 lanes",

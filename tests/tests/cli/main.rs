@@ -11,7 +11,9 @@
 mod backup;
 mod browse;
 mod choose;
+mod compact;
 mod configuration;
+mod copy;
 mod demo;
 mod forget;
 mod help;
@@ -19,6 +21,7 @@ mod init;
 mod keys;
 mod output;
 mod passwords;
+mod repair;
 mod restore;
 mod shop;
 mod upkeep;

@@ -113,6 +113,10 @@ impl Storage for Meanwhile {
         self.after.put(name, bytes)
     }
 
+    fn replace(&self, name: ObjectName, bytes: &[u8]) -> Result<()> {
+        self.after.replace(name, bytes)
+    }
+
     fn get(&self, name: ObjectName) -> Result<Vec<u8>> {
         self.after.get(name)
     }

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex};
 
 use nightfold_repo::format::{Kind, ObjectId, ObjectName};
 use nightfold_repo::repository::{StoredSnapshot, Unreadable};
-use nightfold_repo::storage::{Fault, FaultStorage, Listed, MemoryStorage, Storage};
+use nightfold_repo::storage::{FaultStorage, Listed, MemoryStorage, Plan, Storage};
 use nightfold_repo::{Error, Repository, Result};
 
 use super::support::{
-    Files, assert_clean, assert_restores, back_up, check, copy_folder, fresh, noise, objects, open,
-    open_shared,
+    Files, assert_clean, assert_restores, back_up, check, copy_folder, cut_after, cut_before,
+    fresh, full_from, noise, objects, open, open_shared,
 };
 
 fn source(night: u64) -> Files {
@@ -40,6 +40,12 @@ fn before(nights: u64) -> Before {
 }
 
 impl Before {
+    /// While its copy is there, a damaged snapshot can be read.
+    fn lose_copies(&self) {
+        let mut objects = self.storage.objects();
+        objects.retain(|name, _| name.kind != Kind::Parity);
+    }
+
     fn id(&self, night: usize) -> ObjectId {
         self.nights[night - 1].id
     }
@@ -127,6 +133,7 @@ fn a_snapshot_that_goes_without_a_tombstone_is_still_told_of() {
     before.forget(&[2]).unwrap();
     let name = ObjectName::new(Kind::Snapshot, before.id(3));
     before.storage.delete(name).unwrap();
+    before.lose_copies();
     let repository = open(before.storage.clone(), before.cache.path()).unwrap();
     let problems = check(&repository).problems;
     assert_eq!(problems.len(), 1, "{problems:?}");
@@ -152,6 +159,7 @@ fn without_its_tombstone_a_forgotten_snapshot_is_missing() {
 #[test]
 fn what_cannot_be_read_is_forgotten_only_on_demand() {
     let before = before(4);
+    before.lose_copies();
     let damaged = ObjectName::new(Kind::Snapshot, before.id(2));
     before.storage.objects().get_mut(&damaged).unwrap()[60] ^= 1;
     let refused = before.forget(&[2, 3]);
@@ -177,12 +185,16 @@ fn every_operation(
     run: &dyn Fn(&Repository) -> Result<()>,
     after: &dyn Fn(&MemoryStorage, &Path, bool),
 ) {
-    for fault in [Fault::CutBefore, Fault::CutAfter, Fault::FullFrom] {
-        let crash = |fault: Option<Fault>| {
+    let faults: [fn(u64) -> Plan; 3] = [cut_before, cut_after, full_from];
+    for fault in faults {
+        let crash = |fault: Option<Plan>| {
             let storage = before.storage.fork();
             let cache = tempfile::tempdir().unwrap();
             copy_folder(before.cache.path(), cache.path());
-            let faulty = Arc::new(FaultStorage::new(storage.clone(), fault));
+            let faulty = Arc::new(FaultStorage::new(
+                storage.clone(),
+                fault.unwrap_or_default(),
+            ));
             let shared: Arc<dyn Storage> = faulty.clone();
             let succeeded = open_shared(shared, cache.path())
                 .and_then(|(repository, _)| run(&repository))
@@ -297,6 +309,10 @@ impl Storage for MergedMeanwhile {
 
     fn put(&self, name: ObjectName, bytes: &[u8]) -> Result<()> {
         self.inner.put(name, bytes)
+    }
+
+    fn replace(&self, name: ObjectName, bytes: &[u8]) -> Result<()> {
+        self.inner.replace(name, bytes)
     }
 
     fn get(&self, name: ObjectName) -> Result<Vec<u8>> {

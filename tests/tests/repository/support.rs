@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use nightfold_chunker::{ChunkId, ChunkSizes};
 use nightfold_repo::check::{CheckOptions, CheckReport, ReadData};
@@ -13,9 +14,10 @@ use nightfold_repo::format::{
     StreamKind,
 };
 use nightfold_repo::repository::{
-    ChunkInput, InitOptions, OpenOptions, Password, RunWriter, StoredSnapshot, Track, WriteOptions,
+    ChunkInput, InitOptions, LeaseTimes, OpenOptions, Password, RunWriter, StoredSnapshot, Track,
+    WriteOptions,
 };
-use nightfold_repo::storage::{MemoryStorage, Storage};
+use nightfold_repo::storage::{Fault, MemoryStorage, Plan, Storage};
 use nightfold_repo::{KdfCost, Repository, Result};
 
 /// Files by path, sorted as in a file list.
@@ -73,6 +75,21 @@ pub fn open_shared(storage: Arc<dyn Storage>, cache: &Path) -> Result<(Arc<Repos
     );
     let repository = Repository::open(storage, options)?;
     Ok((Arc::new(repository), notices))
+}
+
+/// Opens it for a client to whom every lease that does not move is dead at once: what is left of runs that a fault has
+/// ended, in a process that lives on.
+pub fn open_impatient(
+    storage: Arc<dyn Storage>,
+    cache: &Path,
+    password: Password,
+) -> Result<Arc<Repository>> {
+    let mut options = OpenOptions::new(cache.to_owned(), Some(password), Arc::new(|_| ()));
+    options.leases = LeaseTimes {
+        renewed_every: Duration::from_secs(3600),
+        dead_after: Duration::ZERO,
+    };
+    Ok(Arc::new(Repository::open(storage, options)?))
 }
 
 /// A new repository in memory, and the folder for its index.
@@ -169,8 +186,9 @@ pub fn store(
 
 /// One backup run of `files`, each encoded against its version in the newest snapshot.
 pub fn back_up(repository: &Arc<Repository>, files: &Files) -> Result<StoredSnapshot> {
+    let writer = RunWriter::start(repository, WriteOptions::default())?;
     let newest = repository.snapshots()?.pop();
-    back_up_against(repository, files, newest.as_ref())
+    begin(repository, writer, files, newest.as_ref())?.publish()
 }
 
 /// One backup run after another.
@@ -179,6 +197,39 @@ pub fn back_up_against(
     files: &Files,
     newest: Option<&StoredSnapshot>,
 ) -> Result<StoredSnapshot> {
+    begin_against(repository, files, newest)?.publish()
+}
+
+/// The first part of such a run.
+pub fn begin_against(
+    repository: &Arc<Repository>,
+    files: &Files,
+    newest: Option<&StoredSnapshot>,
+) -> Result<Begun> {
+    let writer = RunWriter::start(repository, WriteOptions::default())?;
+    begin(repository, writer, files, newest)
+}
+
+/// A run that has stored its files and is not published.
+pub struct Begun {
+    writer: RunWriter,
+    list: Vec<u8>,
+    size: u64,
+}
+
+impl Begun {
+    pub fn publish(self) -> Result<StoredSnapshot> {
+        let published = self.writer.publish(|_| snapshot(self.list, self.size))?;
+        Ok(published.unwrap())
+    }
+}
+
+fn begin(
+    repository: &Arc<Repository>,
+    writer: RunWriter,
+    files: &Files,
+    newest: Option<&StoredSnapshot>,
+) -> Result<Begun> {
     let previous = newest
         .map(|stored| stored.snapshot.file_list(""))
         .transpose()?;
@@ -186,7 +237,6 @@ pub fn back_up_against(
         Some(list) => entries(repository, list)?,
         None => Vec::new(),
     };
-    let writer = RunWriter::start(repository, WriteOptions::default())?;
     let mut list = Vec::new();
     for (path, bytes) in files {
         let before = previous_entries
@@ -218,9 +268,11 @@ pub fn back_up_against(
     )?;
     let mut encoded = Vec::new();
     list.encode(&mut encoded);
-    let size = files.values().map(|bytes| bytes.len() as u64).sum();
-    let published = writer.publish(|_| snapshot(encoded, size))?;
-    Ok(published.unwrap())
+    Ok(Begun {
+        writer,
+        list: encoded,
+        size: files.values().map(|bytes| bytes.len() as u64).sum(),
+    })
 }
 
 /// A snapshot of this file list; the seconds of its time tell the order of runs.
@@ -339,4 +391,19 @@ pub fn objects(storage: &MemoryStorage, kind: Kind) -> Vec<ObjectName> {
         .filter(|name| name.kind == kind)
         .copied()
         .collect()
+}
+
+/// The machine goes down at this operation, which is not done.
+pub fn cut_before(operation: u64) -> Plan {
+    Plan::new(0, Fault::Cut(operation))
+}
+
+/// The same, and the operation is done.
+pub fn cut_after(operation: u64) -> Plan {
+    Plan::new(1, Fault::Cut(operation))
+}
+
+/// From this operation on the disk is full.
+pub fn full_from(operation: u64) -> Plan {
+    Plan::new(0, Fault::FullFrom(operation))
 }

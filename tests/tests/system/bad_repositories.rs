@@ -125,9 +125,15 @@ fn damage_to_the_only_key_is_told() {
     damaged(|sandbox| only(&sandbox.repository(), "keys"));
 }
 
+/// While they are there, what is damaged is read from them.
+fn lose_copies(sandbox: &Sandbox) {
+    fs::remove_dir_all(sandbox.repository().join("parity")).unwrap();
+}
+
 /// A flipped byte anywhere in an object that every verb needs: each says which it is.
 fn damaged(find: impl Fn(&Sandbox) -> (PathBuf, String)) {
     let sandbox = stored();
+    lose_copies(&sandbox);
     let (path, name) = find(&sandbox);
     let whole = fs::read(&path).unwrap();
     let mut random = Random::new(6);
@@ -193,6 +199,7 @@ fn damage_to_a_snapshot_is_told_and_others_serve() {
     let first = sandbox.snapshot_ids().remove(0);
     sandbox.file("work/dump", "another night");
     let second = sandbox.backup(["dump"]);
+    lose_copies(&sandbox);
     let path = sandbox.repository().join("snapshots").join(&second);
     let whole = fs::read(&path).unwrap();
     let name = format!("snapshots/{second}");

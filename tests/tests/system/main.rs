@@ -8,9 +8,11 @@
 mod bad_repositories;
 mod changing_files;
 mod clock;
+mod crowd;
 mod dump_commands;
 mod full_disk;
 mod kill;
+mod kill_any;
 mod lost_index;
 mod servers;
 mod signals;

@@ -24,6 +24,7 @@ fn proof(packs: &[(u8, i64)], damaged: &[(u8, i64)], snapshots: &[(u8, i64)]) ->
         packs: proven(packs),
         damaged: proven(damaged),
         snapshots: proven(snapshots),
+        ..Proof::default()
     }
 }
 
@@ -91,6 +92,25 @@ fn what_a_check_found_counts_more_than_clocks() {
 }
 
 #[test]
+fn marks_of_compact_outlive_a_merge() {
+    let aged = |byte| Proof {
+        aged: vec![id(byte)],
+        ..Proof::default()
+    };
+    let rebased = Proof {
+        rebased: vec![id(2)],
+        ..Proof::default()
+    };
+    let mut proofs = Proofs::merge(&[&aged(1), &rebased, &aged(3)]);
+    proofs.keep_packs(|pack| pack != id(3));
+    let written = &proofs.to_records()[0];
+    assert_eq!(
+        (&written.aged, &written.rebased),
+        (&vec![id(1)], &vec![id(2)])
+    );
+}
+
+#[test]
 fn packs_that_are_gone_are_left_out() {
     let mut proofs = Proofs::merge(&[&proof(&[(1, 10), (2, 10)], &[(3, 10)], &[])]);
     proofs.keep_packs(|pack| pack == id(2));
@@ -112,7 +132,7 @@ fn times_that_are_none_are_passed_over() {
 #[test]
 fn very_many_packs_make_several_records_that_merge_to_the_same() {
     let mut proofs = Proofs::merge(&[&proof(&[], &[(1, 10)], &[(9, 10)])]);
-    for number in 0..RECORD_PACKS_MAX as u32 + 1 {
+    for number in 0..=RECORD_PACKS_MAX as u32 {
         let mut id = ObjectId([7; 32]);
         id.0[..4].copy_from_slice(&number.to_be_bytes());
         let look = Look {

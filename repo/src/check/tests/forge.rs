@@ -49,6 +49,8 @@ impl Forge {
             avg: 256,
             max: 1024,
         };
+        // Objects that are forged have no sidecars.
+        options.parity = 0;
         Repository::init(storage, &options).unwrap();
     }
 

@@ -1,61 +1,16 @@
 //! What is kept of checks that read data, and since when snapshots are proven.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
+use super::clients::{Client, check_at, clean_at, only, time};
 use super::forge::{Forge, list, noise};
-use crate::check::{CheckOptions, CheckReport, Clock, ReadData};
-use crate::error::{Error, Result};
+use super::stores::{Meanwhile, ReadOnly};
+use crate::check::{CheckOptions, Clock, ReadData};
 use crate::format::StreamKind::{Data, Meta};
-use crate::format::{
-    CondemnedFrames, CondemnedRecord, Content, Kind, ObjectId, ObjectName, Proof, Proven, Verdict,
-};
-use crate::repository::{OpenOptions, Password, Repository, StoredSnapshot};
-use crate::storage::{Listed, MemoryStorage, Storage};
-
-fn time(second: i64) -> Timestamp {
-    Timestamp::from_second(second).unwrap()
-}
-
-fn check_at(repository: &Repository, second: i64, read_data: ReadData) -> CheckReport {
-    let clock = Clock {
-        now: time(second),
-        elapsed: &|| Duration::ZERO,
-    };
-    let options = CheckOptions { read_data };
-    repository.check_by(&clock, &options, &|_, _| ()).unwrap()
-}
-
-fn clean_at(forge: &Forge, second: i64, read_data: ReadData) -> CheckReport {
-    let report = check_at(&forge.repository, second, read_data);
-    assert_eq!(
-        (&report.problems, &report.notes),
-        (&Vec::new(), &Vec::new())
-    );
-    report
-}
-
-impl Forge {
-    fn proven(&self, stored: &StoredSnapshot) -> Option<Timestamp> {
-        let proven = self.repository.proven_snapshots().unwrap();
-        proven.get(&stored.id).copied()
-    }
-
-    fn pack_proven(&self, pack: ObjectName) -> Option<Timestamp> {
-        self.repository.proofs().unwrap().of_pack(pack.id)
-    }
-
-    fn proof_records(&self) -> Vec<ObjectId> {
-        let listed = self.storage.list(Kind::Proof).unwrap();
-        listed.iter().map(|listed| listed.id).collect()
-    }
-
-    fn flip(&self, pack: ObjectName, at: usize) {
-        self.storage.objects().get_mut(&pack).unwrap()[at] ^= 1;
-    }
-}
+use crate::format::{Content, Kind, ObjectId, ObjectName, Proof, Proven};
+use crate::repository::StoredSnapshot;
+use crate::storage::Storage as _;
 
 /// Two snapshots; the second rests on a delta against a base in the first one's pack.
 struct Nights {
@@ -212,12 +167,10 @@ fn a_part_finds_the_damage_in_its_packs_and_not_that_in_others() {
         ("/there", forge.content(&[&there])),
     ]);
     forge.flip(packs[0], 100);
-    let found: Vec<bool> = (1..=1024)
-        .map(|number| check_at(&forge.repository, 5, ReadData::Group { number, of: 1024 }))
-        .filter(|report| report.packs_read > 0)
-        .map(|report| !report.problems.is_empty())
-        .collect();
-    assert_eq!(found.iter().filter(|found| **found).count(), 1, "{found:?}");
+    clean_at(&forge, 5, only(packs[1]));
+    let problems = check_at(&forge.repository, 5, only(packs[0])).problems;
+    let names_it = |problem: &crate::check::Problem| problem.object == packs[0].to_string();
+    assert!(problems.iter().any(names_it), "{problems:?}");
     assert_eq!(forge.pack_proven(packs[0]), None);
     assert_eq!(forge.pack_proven(packs[1]), Some(time(5)));
 }
@@ -250,6 +203,26 @@ fn damage_takes_the_proofs_of_the_pack_and_of_what_rests_on_it() {
     assert_eq!(forge.pack_proven(packs[0]), None);
     assert_eq!(forge.proven(&second), None);
     assert_eq!(forge.proof_records().len(), 1);
+}
+
+#[test]
+fn damage_that_following_the_snapshots_finds_counts_too() {
+    let forge = Forge::new();
+    let chunk = noise(1, 500);
+    let data = forge.pack(Data, &[forge.whole(&chunk)]);
+    let files = list(&[("/a", forge.content(&[&chunk]))]);
+    let mut lists = [(); 2].map(|()| forge.pack(Meta, &[forge.whole(&files)]));
+    // The one that is tried first.
+    lists.sort();
+    let stored = forge.snapshot(&forge.content(&[&files]), 0);
+    clean_at(&forge, 10, ReadData::All);
+    assert_eq!(forge.proven(&stored), Some(time(10)));
+    forge.flip(lists[0], 100);
+    let problems = check_at(&forge.repository, 20, only(data)).problems;
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert_eq!(forge.pack_proven(lists[0]), None);
+    assert_eq!(forge.pack_proven(lists[1]), Some(time(10)));
+    assert_eq!(forge.proven(&stored), None);
 }
 
 #[test]
@@ -315,55 +288,6 @@ fn packs_that_are_gone_and_frames_that_move_count_no_more() {
 }
 
 #[test]
-fn where_a_chunk_goes_once_its_pack_is_deleted_must_be_read_first() {
-    let forge = Forge::new();
-    let chunk = noise(1, 500);
-    let old = forge.pack(Data, &[forge.whole(&chunk)]);
-    let stored = forge.snapshot_of(&[("/a", forge.content(&[&chunk]))]);
-    clean_at(&forge, 10, ReadData::All);
-    let new = forge.pack(Data, &[forge.whole(&chunk)]);
-    let verdict = CondemnedRecord::Verdict(Verdict {
-        packs: vec![old.id],
-        ..Verdict::default()
-    });
-    forge
-        .repository
-        .put_record(Kind::Condemned, &verdict)
-        .unwrap();
-    // The unread pack is the new one: as of now it is read with the next check.
-    clean_at(&forge, 20, ReadData::Percent(0.1));
-    assert_eq!(forge.pack_proven(new), Some(time(20)));
-    assert_eq!(forge.proven(&stored), Some(time(10)), "by its file list");
-    let again = forge.pack(Data, &[forge.whole(&noise(2, 500))]);
-    let other = forge.snapshot_of(&[("/b", forge.content(&[&noise(2, 500)]))]);
-    clean_at(&forge, 30, ReadData::All);
-    assert_eq!(forge.proven(&other), Some(time(30)));
-    let copy = forge.pack(
-        Data,
-        &[forge.whole(&noise(2, 500)), forge.whole(&noise(3, 9))],
-    );
-    let verdict = CondemnedRecord::Verdict(Verdict {
-        packs: vec![again.id],
-        ..Verdict::default()
-    });
-    forge
-        .repository
-        .put_record(Kind::Condemned, &verdict)
-        .unwrap();
-    let group = (1..=256).map(|number| ReadData::Group { number, of: 256 });
-    let candidate = |id| crate::check::Candidate {
-        id,
-        bytes: 1,
-        read: None,
-    };
-    let without_copy = group.filter(|group| group.choose(&[candidate(copy.id)]).is_empty());
-    for group in without_copy {
-        clean_at(&forge, 40, group);
-    }
-    assert_eq!(forge.proven(&other), None);
-}
-
-#[test]
 fn a_proof_that_cannot_be_read_is_a_note() {
     let Nights { forge, first, .. } = nights();
     clean_at(&forge, 10, ReadData::All);
@@ -386,122 +310,6 @@ fn a_proof_that_cannot_be_read_is_a_note() {
         report.notes
     );
     assert_eq!(forge.proven(&first), Some(time(20)));
-}
-
-#[test]
-fn records_that_deleting_rests_on_must_open() {
-    for (kind, is_problem) in [
-        (Kind::Lease, false),
-        (Kind::Condemned, true),
-        (Kind::Tombstone, true),
-        (Kind::Proof, false),
-    ] {
-        let forge = Forge::new();
-        let name = ObjectName::new(kind, ObjectId([1; 32]));
-        forge.storage.put(name, b"whatever").unwrap();
-        let report = forge.check(false);
-        let problems: Vec<_> = report.problems.iter().map(ToString::to_string).collect();
-        let (told, silent) = if is_problem {
-            (problems, report.notes)
-        } else {
-            (report.notes, problems)
-        };
-        assert_eq!(
-            (told.len(), silent.len()),
-            (1, 0),
-            "{kind:?}: {told:?} {silent:?}"
-        );
-        assert!(
-            told[0].starts_with(&format!("{name}: is damaged")),
-            "{told:?}"
-        );
-    }
-}
-
-fn condemn_damage(forge: &Forge, pack: ObjectName) {
-    let verdict = CondemnedRecord::Verdict(Verdict {
-        frames: vec![CondemnedFrames {
-            pack: pack.id,
-            ordinals: vec![0],
-        }],
-        damage: true,
-        ..Verdict::default()
-    });
-    forge
-        .repository
-        .put_record(Kind::Condemned, &verdict)
-        .unwrap();
-}
-
-#[test]
-fn known_damage_is_a_problem_only_while_a_snapshot_needs_it() {
-    let forge = Forge::new();
-    let chunk = noise(1, 500);
-    let pack = forge.pack(Data, &[forge.whole(&chunk)]);
-    forge.flip(pack, 100);
-    let report = check_at(&forge.repository, 1, ReadData::All);
-    assert_eq!(report.problems.len(), 1, "not known yet");
-    condemn_damage(&forge, pack);
-    for read_data in [ReadData::None, ReadData::All] {
-        let report = check_at(&forge.repository, 2, read_data);
-        assert_eq!(report.problems, []);
-        let notes = &report.notes;
-        assert!(
-            notes
-                .iter()
-                .any(|note| note.contains("1 frame known to be damaged")),
-            "{notes:?}"
-        );
-    }
-    forge.snapshot_of(&[("/lost", forge.content(&[&chunk]))]);
-    for read_data in [ReadData::None, ReadData::All] {
-        let problems = check_at(&forge.repository, 3, read_data).problems;
-        assert_eq!(problems.len(), 2, "{problems:?}");
-        assert!(
-            problems
-                .iter()
-                .all(|problem| problem.what.contains("/lost")),
-            "{problems:?}"
-        );
-    }
-    // A later backup met the data again.
-    forge.pack(Data, &[forge.whole(&chunk)]);
-    for read_data in [ReadData::None, ReadData::All] {
-        assert_eq!(check_at(&forge.repository, 4, read_data).problems, []);
-    }
-    assert_eq!(forge.pack_proven(pack), None);
-}
-
-#[test]
-fn a_condemned_pack_that_is_deleted_meanwhile_is_no_damage() {
-    let forge = Forge::new();
-    let (chunk, other) = (noise(1, 500), noise(2, 500));
-    let old = forge.pack(Data, &[forge.whole(&chunk), forge.whole(&other)]);
-    let verdict = CondemnedRecord::Verdict(Verdict {
-        packs: vec![old.id],
-        ..Verdict::default()
-    });
-    let deleted = |read_data| {
-        // Still listed, as if it went right after that.
-        let storage = Listing(forge.storage.fork(), old);
-        storage.0.delete(old).unwrap();
-        let client = Client::open(storage);
-        check_at(&client.repository, 5, read_data).problems
-    };
-    assert_eq!(deleted(ReadData::All).len(), 1, "nobody condemned it");
-    forge
-        .repository
-        .put_record(Kind::Condemned, &verdict)
-        .unwrap();
-    forge.pack(Data, &[forge.whole(&chunk)]);
-    forge.snapshot_of(&[("/a", forge.content(&[&chunk]))]);
-    assert_eq!(deleted(ReadData::All), []);
-    forge.snapshot_of(&[("/b", forge.content(&[&other]))]);
-    let problems = deleted(ReadData::None);
-    assert!(
-        problems.iter().any(|problem| problem.what.contains("/b")),
-        "{problems:?}"
-    );
 }
 
 #[test]
@@ -528,121 +336,4 @@ fn a_repository_that_cannot_be_written_is_checked_and_read() {
     assert_eq!(repository.read_chunk(forge.id(&chunk)).unwrap(), chunk);
     assert_eq!(repository.stats().unwrap().snapshots, 2);
     assert!(before == *forge.storage.objects(), "something was written");
-}
-
-/// A client that has not seen the repository before.
-struct Client {
-    repository: Repository,
-    /// Holds the index while it is in use.
-    _cache: tempfile::TempDir,
-}
-
-impl Client {
-    fn open(storage: impl Storage + 'static) -> Self {
-        let cache = tempfile::tempdir().unwrap();
-        let password = Some(Password::new(b"nightfold".to_vec()));
-        let options = OpenOptions::new(cache.path().to_owned(), password, Arc::new(|_| ()));
-        Self {
-            repository: Repository::open(Arc::new(storage), options).unwrap(),
-            _cache: cache,
-        }
-    }
-}
-
-/// Refuses whatever would change it.
-struct ReadOnly(MemoryStorage);
-
-fn refused() -> Error {
-    Error::io(
-        "write",
-        "memory",
-        std::io::ErrorKind::ReadOnlyFilesystem.into(),
-    )
-}
-
-/// Something happens before the first put.
-struct Meanwhile {
-    inner: MemoryStorage,
-    before_put: Mutex<Option<Box<dyn FnOnce() + Send>>>,
-}
-
-/// Lists a pack that is gone.
-struct Listing(MemoryStorage, ObjectName);
-
-/// Hands on what only reads.
-macro_rules! reads {
-    ($($inner:tt)*) => {
-        fn location(&self) -> String {
-            self.$($inner)*.location()
-        }
-        fn is_vacant(&self) -> Result<bool> {
-            self.$($inner)*.is_vacant()
-        }
-        fn get(&self, name: ObjectName) -> Result<Vec<u8>> {
-            self.$($inner)*.get(name)
-        }
-        fn get_range(&self, name: ObjectName, offset: u64, count: usize) -> Result<Vec<u8>> {
-            self.$($inner)*.get_range(name, offset, count)
-        }
-        fn strays(&self, kind: Kind) -> Result<Vec<String>> {
-            self.$($inner)*.strays(kind)
-        }
-    };
-}
-
-impl Storage for ReadOnly {
-    reads!(0);
-
-    fn list(&self, kind: Kind) -> Result<Vec<Listed>> {
-        self.0.list(kind)
-    }
-
-    fn put(&self, _: ObjectName, _: &[u8]) -> Result<()> {
-        Err(refused())
-    }
-
-    fn delete(&self, _: ObjectName) -> Result<()> {
-        Err(refused())
-    }
-}
-
-impl Storage for Meanwhile {
-    reads!(inner);
-
-    fn list(&self, kind: Kind) -> Result<Vec<Listed>> {
-        self.inner.list(kind)
-    }
-
-    fn put(&self, name: ObjectName, bytes: &[u8]) -> Result<()> {
-        let act = self.before_put.lock().unwrap().take();
-        if let Some(act) = act {
-            act();
-        }
-        self.inner.put(name, bytes)
-    }
-
-    fn delete(&self, name: ObjectName) -> Result<()> {
-        self.inner.delete(name)
-    }
-}
-
-impl Storage for Listing {
-    reads!(0);
-
-    fn list(&self, kind: Kind) -> Result<Vec<Listed>> {
-        let mut listed = self.0.list(kind)?;
-        if kind == self.1.kind {
-            let (id, bytes) = (self.1.id, 1000);
-            listed.push(Listed { id, bytes });
-        }
-        Ok(listed)
-    }
-
-    fn put(&self, name: ObjectName, bytes: &[u8]) -> Result<()> {
-        self.0.put(name, bytes)
-    }
-
-    fn delete(&self, name: ObjectName) -> Result<()> {
-        self.0.delete(name)
-    }
 }

@@ -38,6 +38,7 @@ fn config() -> impl Strategy<Value = Config> {
                 max: size * 3,
             },
             pack_bytes,
+            parity: 3,
             features: Features {
                 optional: vec![optional],
                 ..Features::default()
@@ -50,6 +51,7 @@ fn slot() -> KeySlot {
         created: "2026-11-22T03:00:00Z".to_owned(),
         host: "db\u{1f511}".to_owned(),
         label: "first".to_owned(),
+        epoch: 0,
         kdf: Kdf::Argon2id {
             memory_kib: 64,
             passes: 3,
@@ -160,6 +162,7 @@ fn parameters_out_of_range_are_refused() {
             max: 1024,
         },
         pack_bytes: 1,
+        parity: 0,
         features: Features::default(),
     };
     let decode = |change: &dyn Fn(&mut Config)| {

@@ -24,6 +24,7 @@ fn init(password: Option<Password>) -> Result<MemoryStorage> {
     let storage = MemoryStorage::new();
     let mut options = InitOptions::new(password, "testhost".to_owned());
     options.kdf = CHEAP;
+    options.parity = 0;
     Repository::init(&storage, &options)?;
     Ok(storage)
 }
@@ -194,17 +195,19 @@ fn a_config_that_no_holder_of_the_keys_wrote_is_refused() {
 
 #[test]
 fn an_interrupted_init_leaves_no_repository_behind() {
-    use crate::storage::{Fault, FaultStorage};
-    for fault in [Fault::CutBefore(1), Fault::CutAfter(1), Fault::CutBefore(2)] {
+    use crate::storage::{Fault, FaultStorage, Plan};
+    // Each seed leaves the operation that is cut undone, done, or torn.
+    for (operation, seed) in [(1, 0), (1, 1), (1, 2), (2, 0), (2, 2)] {
         let inner = MemoryStorage::new();
-        let storage = FaultStorage::new(inner.clone(), Some(fault));
+        let plan = Plan::new(seed, Fault::Cut(operation));
+        let storage = FaultStorage::new(inner.clone(), plan);
         let mut options = InitOptions::new(Some(password("first")), "testhost".to_owned());
         options.kdf = CHEAP;
         assert!(Repository::init(&storage, &options).is_err());
         let opened = open(&inner, Some(password("first"))).0;
         assert!(
             matches!(opened, Err(Error::NoRepository { .. })),
-            "{fault:?}"
+            "operation {operation}, seed {seed}"
         );
     }
 }

@@ -170,8 +170,9 @@ fn only_a_counter_that_stands_still_makes_a_stranger_dead() {
     // The clock of another start of the machine says nothing.
     age(&observer);
     let mut seen = observer.sightings();
-    seen.values_mut()
-        .for_each(|sighting| sighting.boot = "earlier".to_owned());
+    for sighting in seen.values_mut() {
+        sighting.boot = "earlier".to_owned();
+    }
     observer.save_sightings(&seen);
     assert_eq!(state(&observer), LeaseState::Alive);
 }

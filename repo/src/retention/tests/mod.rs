@@ -220,13 +220,16 @@ fn days_of_23_and_25_hours_are_days() {
     assert_eq!(kept_numbers(&daily, &autumn), [0, 2]);
 }
 
+/// Times, and how their years end: the day, and the reason for which it is kept.
+type Case<'c> = (&'c [&'c str], &'c [(u16, &'c str)]);
+
 #[test]
 fn weeks_do_not_end_with_the_year() {
     let weekly = Policy {
         weekly: Some(9),
         ..Policy::default()
     };
-    let cases: [(&[&str], &[(u16, &str)]); 2] = [
+    let cases: [Case<'_>; 2] = [
         // Thursday to Sunday are still of the week that Monday the 28th began.
         (
             &[

@@ -6,7 +6,7 @@ mod local;
 
 use std::io::ErrorKind;
 
-use super::{FaultStorage, Listed, LocalStorage, MemoryStorage, Storage};
+use super::{FaultStorage, Listed, LocalStorage, MemoryStorage, Plan, Storage};
 use crate::error::Error;
 use crate::format::{Kind, ObjectId, ObjectName};
 
@@ -23,7 +23,7 @@ fn is_missing<T>(result: crate::Result<T>, name: ObjectName) -> bool {
 /// Runs a claim on every backend, each time on an empty one.
 fn on_all(claim: impl Fn(&dyn Storage)) {
     claim(&MemoryStorage::new());
-    claim(&FaultStorage::new(MemoryStorage::new(), None));
+    claim(&FaultStorage::new(MemoryStorage::new(), Plan::default()));
     let folder = tempfile::tempdir().unwrap();
     claim(&LocalStorage::new(folder.path()));
     // A root that is not there yet.
@@ -139,6 +139,26 @@ fn what_was_deleted_is_gone() {
         assert_eq!(storage.list(Kind::Pack).unwrap().len(), 1);
         storage.put(gone, b"again").unwrap();
         assert_eq!(storage.get_range(gone, 0, 9).unwrap(), b"again");
+    });
+}
+
+#[test]
+fn what_is_replaced_is_read_anew() {
+    on_all(|storage| {
+        let name = name(Kind::Pack, 5, 5);
+        storage.put(name, b"damaged").unwrap();
+        // Opened before it is replaced: a kept handle must not bring it back.
+        assert_eq!(storage.get_range(name, 0, 3).unwrap(), b"dam");
+        for bytes in [&b"as it was"[..], b"longer than it was before"] {
+            storage.replace(name, bytes).unwrap();
+            assert_eq!(storage.get(name).unwrap(), bytes);
+            assert_eq!(storage.get_range(name, 0, 99).unwrap(), bytes);
+        }
+        let new = self::name(Kind::Parity, 6, 6);
+        storage.replace(new, b"was not there").unwrap();
+        assert_eq!(storage.get(new).unwrap(), b"was not there");
+        assert_eq!(storage.list(Kind::Pack).unwrap().len(), 1);
+        assert_eq!(storage.strays(Kind::Pack).unwrap(), Vec::<String>::new());
     });
 }
 
