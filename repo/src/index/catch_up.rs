@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 
 use super::Index;
 use super::lookup::{damaged, each_stored, frame_at, meta, pack_row, set_meta};
@@ -51,7 +51,9 @@ impl Index {
     pub(crate) fn remove_packs(&self, gone: &[i64]) -> Result<()> {
         let mut connection = self.write();
         let remove = |connection: &mut Connection| {
-            let transaction = connection.transaction()?;
+            // Begun as a write: one that reads first and writes then fails at once if somebody else wrote meanwhile.
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             for number in gone {
                 remove_pack(&transaction, *number)?;
             }
@@ -68,7 +70,9 @@ impl Index {
         }
         let mut connection = self.write();
         let mark = |connection: &mut Connection| {
-            let transaction = connection.transaction()?;
+            // Begun as a write: one that reads first and writes then fails at once if somebody else wrote meanwhile.
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             mark_broken(&transaction)?;
             let broken = broken_frames(&transaction)?;
             transaction.commit()?;
@@ -93,11 +97,16 @@ pub(super) fn broken_frames(connection: &Connection) -> rusqlite::Result<u64> {
 }
 
 fn remove_pack(connection: &Connection, pack: i64) -> rusqlite::Result<()> {
-    let (_, _, frames) = connection
+    let row = connection
         .prepare_cached(
             "SELECT id, epoch, stream, bytes, guard, number, frames FROM packs WHERE number = ?1",
         )?
-        .query_row([pack], pack_row)?;
+        .query_row([pack], pack_row)
+        .optional()?;
+    // Another process may have removed it since it was found to be gone.
+    let Some((_, _, frames)) = row else {
+        return Ok(());
+    };
     for number in pack..pack + i64::from(frames) {
         let stored = frame_at(connection, number)?
             .ok_or_else(|| damaged(0, "a frame of a pack is not listed"))?;

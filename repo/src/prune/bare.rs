@@ -49,6 +49,7 @@ pub(crate) fn bare_plan(catalog: &Catalog, need: impl FnOnce(&mut dyn FnMut(Chun
         others_at_work: false,
     };
     let plan = plan(&input, &PruneOptions::default());
+    let with = |fate| plan.fates.iter().filter(|its| **its == fate).count();
     let remains = Remains {
         catalog,
         kept: &plan.kept,
@@ -56,7 +57,6 @@ pub(crate) fn bare_plan(catalog: &Catalog, need: impl FnOnce(&mut dyn FnMut(Chun
         is_damaged: &|_| false,
         reencoded: &HashMap::new(),
     };
-    let with = |fate| plan.fates.iter().filter(|its| **its == fate).count();
     BarePlan {
         kept_frames: plan.kept.iter().filter(|kept| **kept).count(),
         moved_frames: plan.moves.len(),

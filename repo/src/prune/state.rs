@@ -51,8 +51,9 @@ impl State {
         let index = repository.index_of_now()?;
         index.verify()?;
         let catalog = Catalog::of_index(&index)?;
-        let needed = needed_frames(repository, &catalog, &snapshots)?;
-        let (needed, born) = needed.into_iter().unzip();
+        let (needed, born) = needed_frames(repository, &catalog, &snapshots)?
+            .into_iter()
+            .unzip();
         let named = verdicts.published.iter().map(|(_, verdict)| verdict);
         Ok(Self {
             condemned: Condemned::of(named.clone().filter(|verdict| !verdict.damage)),
@@ -132,14 +133,14 @@ fn needed_frames(
     })
 }
 
-/// Nobody needs it so far.
-const UNBORN: u32 = u32::MAX;
+/// In place of a snapshot's number.
+const NOBODY: u32 = u32::MAX;
 
 /// Chunks that are needed, ticked off in the catalog: a set of their ids would take as much as the catalog itself.
 pub(super) struct Needed<'c> {
     catalog: &'c Catalog,
-    /// By frame: the position of the snapshot that needed it first, at the first frame of a chunk.
-    born: Vec<u32>,
+    /// By the first frame of a chunk: the first that needs it.
+    first_by: Vec<u32>,
     absent: Option<ChunkId>,
 }
 
@@ -147,29 +148,29 @@ impl<'c> Needed<'c> {
     pub(super) fn new(catalog: &'c Catalog) -> Self {
         Self {
             catalog,
-            born: vec![UNBORN; catalog.frames.len()],
+            first_by: vec![NOBODY; catalog.frames.len()],
             absent: None,
         }
     }
 
-    /// Snapshots are to come in their order.
+    /// The chunk is needed by a snapshot, the oldest of which are told first.
     pub(super) fn add(&mut self, id: ChunkId, snapshot: u32) {
         let frames = self.catalog.of_chunk(id);
         if frames.is_empty() {
             self.absent.get_or_insert(id);
         } else {
-            let born = &mut self.born[frames.start];
-            *born = snapshot.min(*born);
+            let by = &mut self.first_by[frames.start];
+            *by = snapshot.min(*by);
         }
     }
 
-    /// Positions of the first frames of all chunks that were told, ascending, each with the first snapshot that needs
-    /// it; a chunk that no frame holds is an error.
+    /// Positions of the first frames of all chunks that were told, ascending, and the oldest snapshot that needs each;
+    /// a chunk that no frame holds is an error.
     pub(super) fn positions(self) -> std::result::Result<Vec<(usize, u32)>, ChunkId> {
         if let Some(id) = self.absent {
             return Err(id);
         }
-        let born = self.born.into_iter().enumerate();
-        Ok(born.filter(|(_, born)| *born != UNBORN).collect())
+        let all = self.first_by.into_iter().enumerate();
+        Ok(all.filter(|(_, by)| *by != NOBODY).collect())
     }
 }
