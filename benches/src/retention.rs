@@ -43,6 +43,9 @@ pub struct Arguments {
     /// Folder for the dump and the repositories
     #[arg(long)]
     work: PathBuf,
+    /// Leave the repository there
+    #[arg(long)]
+    leave: bool,
     /// File to write all figures to, as JSON
     #[arg(long)]
     out: Option<PathBuf>,
@@ -56,6 +59,8 @@ struct Night {
     repository_bytes: u64,
     written_bytes: u64,
     deleted_bytes: u64,
+    unused_bytes: u64,
+    waiting_bytes: u64,
     prune_seconds: f64,
     /// A fresh repository of the same snapshots, on nights on which one was made.
     fresh_bytes: Option<u64>,
@@ -102,6 +107,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         fs::write(out, serde_json::to_string_pretty(&figures)? + "\n")?;
     }
     print(&figures);
+    if arguments.leave {
+        return Ok(());
+    }
     files::remove(&folder)
 }
 
@@ -186,6 +194,8 @@ impl Run<'_> {
         let Pruned {
             written_bytes,
             deleted_bytes,
+            unused_bytes,
+            waiting_bytes,
         } = pruned;
         Ok(Night {
             number,
@@ -193,6 +203,8 @@ impl Run<'_> {
             repository_bytes: self.lasting.bytes()?,
             written_bytes,
             deleted_bytes,
+            unused_bytes,
+            waiting_bytes,
             prune_seconds,
             fresh_bytes: None,
         })

@@ -17,8 +17,10 @@ use crate::storage::Listed;
 /// Packs whose directories are in memory at once, beside the catalog.
 const PACKS_AT_ONCE: usize = 256;
 
-/// Different first two bytes of an id. Looking a chunk up among all frames would touch memory all over.
-const BUCKETS: usize = 1 << 16;
+/// About how many frames share a bucket. Looking a chunk up among all frames would touch memory all over.
+const BUCKET_FRAMES: usize = 4;
+/// How many of the first bits of an id tell its bucket, at least and at most.
+const BUCKET_BITS: std::ops::RangeInclusive<u32> = 8..=24;
 
 /// A rank is a byte.
 const RANKS: usize = 1 << 8;
@@ -57,6 +59,7 @@ pub(crate) struct Catalog {
     pub(crate) frames: Vec<CatalogFrame>,
     /// Where the frames of each bucket start, and where the last one ends.
     starts: Vec<u32>,
+    bucket_bits: u32,
     sound: Vec<bool>,
 }
 
@@ -171,8 +174,12 @@ impl Catalog {
         assert!(u32::try_from(self.frames.len()).is_ok(), "too many frames");
         self.frames
             .par_sort_unstable_by_key(|frame| (frame.id, frame.rank, frame.pack, frame.ordinal));
-        let buckets = self.frames.iter().map(|frame| bucket_of(frame.id));
-        self.starts = starts(BUCKETS, buckets);
+        let bits = (self.frames.len() / BUCKET_FRAMES).checked_ilog2();
+        self.bucket_bits = bits
+            .unwrap_or(0)
+            .clamp(*BUCKET_BITS.start(), *BUCKET_BITS.end());
+        let buckets = self.frames.iter().map(|frame| self.bucket_of(frame.id));
+        self.starts = starts(1 << self.bucket_bits, buckets);
         self.settle(|_| false);
     }
 
@@ -232,7 +239,7 @@ impl Catalog {
     }
 
     fn between(&self, low: ChunkId, high: ChunkId) -> Range<usize> {
-        let bucket = bucket_of(low);
+        let bucket = self.bucket_of(low);
         let (start, end) = (
             self.starts[bucket] as usize,
             self.starts[bucket + 1] as usize,
@@ -242,10 +249,11 @@ impl Catalog {
         let length = frames.take_while(|frame| frame.id <= high).count();
         start..start + length
     }
-}
 
-fn bucket_of(id: ChunkId) -> usize {
-    usize::from(u16::from_be_bytes([id.0[0], id.0[1]]))
+    fn bucket_of(&self, id: ChunkId) -> usize {
+        let first = u32::from_be_bytes([id.0[0], id.0[1], id.0[2], id.0[3]]);
+        (first >> (u32::BITS - self.bucket_bits)) as usize
+    }
 }
 
 /// Where each of so many sorts starts when all `sorts` are put in order, and where the last one ends.

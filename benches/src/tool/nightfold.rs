@@ -110,6 +110,10 @@ pub struct Pruned {
     pub written_bytes: u64,
     /// Bytes of the packs that it deleted.
     pub deleted_bytes: u64,
+    /// Bytes of frames that were not needed when it began.
+    pub unused_bytes: u64,
+    /// Bytes of the packs that it left to be deleted by a later run.
+    pub waiting_bytes: u64,
 }
 
 impl Pruned {
@@ -121,6 +125,8 @@ impl Pruned {
         Ok(Self {
             written_bytes: field("written_bytes")?,
             deleted_bytes: field("deleted_bytes")?,
+            unused_bytes: field("unused_bytes")?,
+            waiting_bytes: field("waiting_bytes")?,
         })
     }
 }
@@ -190,10 +196,14 @@ mod tests {
 
     #[test]
     fn a_prune_must_tell_what_it_moved() -> anyhow::Result<()> {
-        let report = json!({"written_bytes": 3, "deleted_bytes": 5, "packs": 7});
+        let report = json!({
+            "written_bytes": 3, "deleted_bytes": 5, "unused_bytes": 9, "waiting_bytes": 2, "packs": 7,
+        });
         let expected = Pruned {
             written_bytes: 3,
             deleted_bytes: 5,
+            unused_bytes: 9,
+            waiting_bytes: 2,
         };
         assert_eq!(Pruned::parse(&report)?, expected);
         assert!(Pruned::parse(&json!({"written_bytes": 3})).is_err());
