@@ -48,7 +48,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<()> {
     let nights = Nights {
         lineages: arguments.whole,
-        nights: arguments.nights,
+        count: arguments.nights,
         every: arguments.every,
     };
     fs::create_dir_all(&arguments.work)?;
@@ -89,8 +89,8 @@ fn plan(nights: &Nights, path: &std::path::Path) -> Result<()> {
     told("index looked through")?;
     let catalog = index.catalog()?;
     told(&format!("catalog of {} frames", catalog.frames()))?;
-    let half = nights.nights / 2;
-    for (which, kept) in [("newest", half + 1..=nights.nights), ("oldest", 1..=half)] {
+    let half = nights.count / 2;
+    for (which, kept) in [("newest", half + 1..=nights.count), ("oldest", 1..=half)] {
         let begun = Instant::now();
         let plan = catalog.plan(|need| nights.needed(kept, need));
         told(&format!(
@@ -106,7 +106,7 @@ fn plan(nights: &Nights, path: &std::path::Path) -> Result<()> {
 /// Night after night, each lineage changes every so many nights, a different part of them each night.
 struct Nights {
     lineages: u64,
-    nights: u64,
+    count: u64,
     every: u64,
 }
 
@@ -120,7 +120,7 @@ impl Nights {
         Model::id(version * self.lineages + lineage)
     }
 
-    fn whole(&self, lineage: u64) -> DirEntry {
+    fn whole(lineage: u64) -> DirEntry {
         DirEntry {
             sealed_bytes: (WHOLE_BYTES - 50_000 + mix(lineage) % 100_000) as u32,
             ..Model::whole_entry(lineage)
@@ -150,13 +150,13 @@ impl Nights {
         (0..self.lineages)
             .filter(changed)
             .map(move |lineage| match self.version(lineage, night) {
-                0 => self.whole(lineage),
+                0 => Self::whole(lineage),
                 version => self.delta(lineage, version),
             })
     }
 
     fn packs(&self) -> impl Iterator<Item = (ObjectId, Directory)> {
-        let nights = (1..=self.nights).flat_map(|night| {
+        let nights = (1..=self.count).flat_map(|night| {
             let mut entries = self.entries(night);
             std::iter::from_fn(move || pack_of(&mut entries))
         });
@@ -196,11 +196,11 @@ mod tests {
     fn every_version_that_a_night_needs_was_stored_by_then() {
         let nights = Nights {
             lineages: 20,
-            nights: 12,
+            count: 12,
             every: 5,
         };
         let mut stored = HashSet::new();
-        for night in 1..=nights.nights {
+        for night in 1..=nights.count {
             let entries: Vec<_> = nights.entries(night).collect();
             assert_eq!(entries.len(), if night == 1 { 20 } else { 4 });
             stored.extend(entries.into_iter().map(|entry| entry.id));

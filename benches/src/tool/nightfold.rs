@@ -104,6 +104,10 @@ impl Stored {
 }
 
 /// What a prune moved.
+#[expect(
+    clippy::struct_field_names,
+    reason = "they are the fields of `prune --json`"
+)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pruned {
     /// Bytes of the packs that it wrote.
