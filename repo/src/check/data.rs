@@ -63,14 +63,10 @@ fn unsound(catalog: &Catalog) -> Vec<u32> {
     counts
 }
 
-/// The packs with no damaged frame, and none whose base proved damaged: all others were decoded.
+/// The packs of which no frame and no frame's base proved damaged: all others were decoded.
 fn sound(reader: &Reader<'_>, read: &[usize], unsound_before: &[u32]) -> Vec<usize> {
     let unsound_now = unsound(reader.catalog());
-    let mut damaged = vec![false; unsound_now.len()];
-    for failure in reader.failures() {
-        damaged[reader.catalog().frames[failure.frame].pack as usize] = true;
-    }
-    let is_sound = |pack: &usize| !damaged[*pack] && unsound_now[*pack] == unsound_before[*pack];
+    let is_sound = |pack: &usize| unsound_now[*pack] == unsound_before[*pack];
     read.iter().copied().filter(is_sound).collect()
 }
 

@@ -282,11 +282,12 @@ fn states(
         leaves: judged.leaves(pack.name.id),
     });
     let mut states: Vec<PackState> = packs.collect();
-    for failure in reader.failures() {
-        states[reader.catalog().frames[failure.frame].pack as usize].proven = None;
-    }
     for pack in sound {
         states[*pack].proven = Some(now);
+    }
+    // A damaged frame that nobody could have decoded anyway, for want of its base, counts too.
+    for failure in reader.failures() {
+        states[reader.catalog().frames[failure.frame].pack as usize].proven = None;
     }
     states
 }

@@ -1,5 +1,7 @@
 //! Since when chunks are proven: the oldest of the times at which their packs, and those of their bases, were read.
 
+use std::cmp::Reverse;
+
 use jiff::Timestamp;
 use nightfold_chunker::ChunkId;
 
@@ -61,17 +63,16 @@ impl Since {
         self.first(catalog, catalog.of_chunk(id))
     }
 
-    /// Of the frame that a reader takes of these, now or once condemned packs have gone.
+    /// Of the frame that a reader takes of these, now or once condemned packs have gone; of several that are as good,
+    /// the one proven last.
     fn first(&self, catalog: &Catalog, frames: impl Iterator<Item = usize>) -> u32 {
-        frames
-            .filter(|at| catalog.is_sound(*at))
-            .min_by_key(|at| {
-                (
-                    self.leaves[catalog.frames[*at].pack as usize],
-                    catalog.frames[*at].rank,
-                )
-            })
-            .map_or(Self::NEVER, |at| self.frames[at])
+        let order = |at: &usize| {
+            let frame = &catalog.frames[*at];
+            let leaves = self.leaves[frame.pack as usize];
+            (leaves, frame.rank, Reverse(self.frames[*at]))
+        };
+        let best = frames.filter(|at| catalog.is_sound(*at)).min_by_key(order);
+        best.map_or(Self::NEVER, |at| self.frames[at])
     }
 
     /// What a number stands for; what needs no pack is proven as of `now`.

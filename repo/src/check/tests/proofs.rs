@@ -206,6 +206,25 @@ fn damage_takes_the_proofs_of_the_pack_and_of_what_rests_on_it() {
 }
 
 #[test]
+fn a_damaged_delta_without_a_base_takes_the_proof_too() {
+    let forge = Forge::new();
+    let (chunk, base) = (noise(1, 500), noise(2, 500));
+    let mut top = base.clone();
+    top[7] ^= 1;
+    let orphan = forge.delta(&top, &base, 1);
+    let pack = forge.pack(Data, &[orphan, forge.whole(&chunk)]);
+    let stored = forge.snapshot_of(&[("/a", forge.content(&[&chunk]))]);
+    assert_eq!(check_at(&forge.repository, 10, ReadData::All).problems, []);
+    assert_eq!(forge.pack_proven(pack), Some(time(10)));
+    forge.flip(pack, 60);
+    let problems = check_at(&forge.repository, 20, ReadData::All).problems;
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].what.starts_with("frame 0"), "{problems:?}");
+    assert_eq!(forge.pack_proven(pack), None);
+    assert_eq!(forge.proven(&stored), None);
+}
+
+#[test]
 fn damage_that_following_the_snapshots_finds_counts_too() {
     let forge = Forge::new();
     let chunk = noise(1, 500);
