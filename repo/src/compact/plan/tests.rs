@@ -73,7 +73,8 @@ impl Case {
     }
 
     fn with<T>(&mut self, ask: impl Fn(&Input<'_>, &CompactOptions) -> T) -> T {
-        self.catalog.settle(|_| false);
+        let catalog = std::mem::take(&mut self.catalog);
+        self.catalog = Catalog::of(catalog.packs, catalog.frames);
         let frames = self.catalog.frames.len();
         let kept = vec![true; frames];
         let is_in = |ids: &[ChunkId]| -> Vec<bool> {
