@@ -31,6 +31,10 @@ pub(super) fn prune(repository: &Arc<Repository>, options: &PruneOptions) -> Res
     // First, since it makes room for what is written then.
     delete(repository, &state, &plan)?;
     let written = rewrite(repository, &state, &plan)?;
+    if !written.packs.is_empty() {
+        // What was read and found sound lies in packs now that nobody has read yet.
+        repository.unprove_snapshots()?;
+    }
     report.written_packs = written.packs.len() as u64;
     report.written_bytes = written.bytes;
     if lease.is_revoked()? {

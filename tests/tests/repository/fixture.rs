@@ -52,8 +52,10 @@ fn format_1_restores_to_what_was_recorded() {
 
 #[test]
 fn format_1_is_clean_and_holds_every_kind_of_thing() {
-    let cache = tempfile::tempdir().unwrap();
-    let repository = open(LocalStorage::new(fixture()), cache.path()).unwrap();
+    // A check puts down what it has read.
+    let (folder, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    copy_folder(&fixture(), folder.path());
+    let repository = open(LocalStorage::new(folder.path()), cache.path()).unwrap();
     let report = assert_clean(&repository);
     assert_eq!(report.notes, Vec::<String>::new());
     let stats = repository.stats().unwrap();

@@ -259,3 +259,26 @@ fn a_pack_that_is_gone_stops_prune() {
     let refused = repository.prune(&EVERYTHING);
     assert!(matches!(refused, Err(Error::Refused { .. })), "{refused:?}");
 }
+
+#[test]
+fn what_was_copied_counts_as_proven_only_once_it_is_read() {
+    let (storage, cache) = fresh(100_000);
+    let repository = open(storage.clone(), cache.path()).unwrap();
+    let nights = nights(&repository, 6);
+    assert_clean(&repository);
+    assert_eq!(repository.proven_snapshots().unwrap().len(), 6);
+    // Its packs hold what later nights rest on, and what nobody else needs.
+    forget(
+        &repository,
+        &[&nights[1].0, &nights[2].0, &nights[3].0, &nights[4].0],
+    );
+    let options = PruneOptions {
+        pack_unused_min: 0.0,
+        ..EVERYTHING
+    };
+    let report = repository.prune(&options).unwrap();
+    assert!(report.written_packs > 0, "{report:?}");
+    assert_eq!(repository.proven_snapshots().unwrap().len(), 0);
+    assert_clean(&repository);
+    assert_eq!(repository.proven_snapshots().unwrap().len(), 2);
+}
