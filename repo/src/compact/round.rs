@@ -8,8 +8,8 @@ use super::plan::Treatment;
 use super::{CompactReport, Work};
 use crate::error::{Error, Result};
 use crate::format::{CondemnedFrames, ObjectId};
-use crate::prune::{Plan, Reencoded, Remains, State, add_witnesses, condemn};
-use crate::repository::{Condemned, HeldLease, Repository, Rewriter, Written};
+use crate::prune::{Fate, Plan, Reencoded, Remains, State, add_witnesses, condemn, with_fate};
+use crate::repository::{HeldLease, Repository, Rewriter, Written};
 
 /// What a run has come to.
 pub(super) struct Rounds<'r> {
@@ -112,11 +112,10 @@ impl<'r> Rounds<'r> {
             reencoded: &self.reencoded,
         };
         self.baseless = remains.baseless();
-        let verdicts = self.repository.verdicts()?;
-        let known = Condemned::of(verdicts.published.iter().map(|(_, verdict)| verdict));
+        let rescued = with_fate(&self.state.catalog, self.plan, Fate::Rescue).collect();
         let doomed = std::mem::take(&mut self.doomed);
         let is_work = !doomed.is_empty();
-        condemn(self.repository, &known, doomed, &self.baseless)?;
+        condemn(self.repository, &rescued, doomed, &self.baseless)?;
         add_witnesses(self.repository, self.lease)?;
         report.rounds += u64::from(is_work);
         Ok(())

@@ -52,10 +52,10 @@ pub(super) fn prune(repository: &Arc<Repository>, options: &PruneOptions) -> Res
     let condemned = with_fate(&state.catalog, &plan, Fate::Condemn)
         .chain(with_fate(&state.catalog, &plan, Fate::Repack))
         .collect();
-    verdict::condemn(repository, &state.condemned, condemned, &baseless)?;
+    let rescued = with_fate(&state.catalog, &plan, Fate::Rescue).collect();
+    verdict::condemn(repository, &rescued, condemned, &baseless)?;
     verdict::add_witnesses(repository, &lease)?;
     // What rests on other condemned packs is condemned by now, so that what is rescued is sound.
-    let rescued = with_fate(&state.catalog, &plan, Fate::Rescue).collect();
     verdict::rescue(repository, &state, &rescued)?;
     verdict::drop_verdicts(repository, &state, &baseless)?;
     verdict::sweep(repository)?;

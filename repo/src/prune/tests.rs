@@ -10,7 +10,11 @@ use super::PruneOptions;
 use super::Remains;
 use super::plan::{Fate, Input, Plan, plan};
 use crate::catalog::{Catalog, CatalogFrame, CatalogPack};
-use crate::format::{BaseRef, CodecKind, Kind, ObjectId, ObjectName, StreamKind};
+use crate::check::tests::forge::{Forge, noise};
+use crate::format::{
+    BaseRef, CodecKind, CondemnedRecord, Kind, ObjectId, ObjectName, StreamKind, Verdict,
+};
+use crate::repository::Condemned;
 
 const PACKS: usize = 6;
 const CHUNKS: u8 = 10;
@@ -262,4 +266,41 @@ fn the_deadest_packs_are_rewritten_first_and_no_more_than_asked() {
     // Less than any of them takes: the deadest by itself.
     assert_eq!(fates(0.25, 0.01), [stay, stay, go]);
     assert_eq!(fates(0.95, 0.01), [stay, stay, stay]);
+}
+
+/// One pack holds what is needed again, and a delta on a chunk of another, which somebody may still rely on.
+#[test]
+fn what_rests_on_a_waiting_pack_is_condemned_before_its_own_is_rescued() {
+    let forge = Forge::new();
+    let (needed, base) = (noise(1, 700), noise(2, 700));
+    let mut next = base.clone();
+    next[9] ^= 1;
+    let waiting = forge.pack(StreamKind::Data, &[forge.whole(&base)]);
+    let rescued = forge.pack(
+        StreamKind::Data,
+        &[forge.whole(&needed), forge.delta(&next, &base, 1)],
+    );
+    forge.snapshot_of(&[("/x", forge.content(&[&needed]))]);
+    let repository = &forge.repository;
+    let condemned = |pack: ObjectName, leases: Vec<String>| {
+        let verdict = CondemnedRecord::Verdict(Verdict {
+            packs: vec![pack.id],
+            ..Verdict::default()
+        });
+        let verdict = repository.put_record(Kind::Condemned, &verdict).unwrap();
+        let witnessed = CondemnedRecord::Witnessed { verdict, leases };
+        repository.put_record(Kind::Condemned, &witnessed).unwrap();
+    };
+    condemned(rescued, Vec::new());
+    condemned(
+        waiting,
+        vec!["somebody whose word is not there yet".to_owned()],
+    );
+    let report = repository.prune(&PruneOptions::default()).unwrap();
+    assert_eq!((report.rescued_packs, report.waiting_packs), (1, 1));
+    let verdicts = repository.verdicts().unwrap().published;
+    let named = Condemned::of(verdicts.iter().map(|(_, verdict)| verdict));
+    assert!(!named.covers(rescued.id, 0), "what is needed is rescued");
+    assert!(named.covers(rescued.id, 1), "its base goes one day");
+    assert!(named.covers(waiting.id, 0));
 }

@@ -52,13 +52,22 @@ pub(super) fn deletable_packs(repository: &Repository, state: &State) -> BTreeSe
     free
 }
 
-/// Publishes what is condemned now: packs that go, and frames of others that rest on nothing else.
+/// Publishes what is condemned now: packs that go, and frames of others that rest on nothing else. Verdicts that name a
+/// rescued pack are about to go: what only they say has to be said anew. A pack that they name says nothing of its
+/// frames, which may rest on packs that stay condemned.
 pub(crate) fn condemn(
     repository: &Repository,
-    known: &Condemned,
+    rescued: &BTreeSet<ObjectId>,
     packs: Vec<ObjectId>,
     baseless: &[CondemnedFrames],
 ) -> Result<()> {
+    let published = repository.verdicts()?.published;
+    let stays = |verdict: &&Verdict| !verdict.packs.iter().any(|pack| rescued.contains(pack));
+    let staying = published.iter().map(|(_, verdict)| verdict).filter(stays);
+    let frames: Vec<CondemnedFrames> = staying
+        .flat_map(|verdict| verdict.frames.iter().cloned())
+        .collect();
+    let known = Condemned::of_frames(&frames);
     let is_known = |frames: &CondemnedFrames| {
         let mut ordinals = frames.ordinals.iter();
         ordinals.all(|ordinal| known.covers(frames.pack, *ordinal))

@@ -220,7 +220,7 @@ impl Run<'_> {
         report
             .lost
             .extend(problems.filter(|problem| !is_known(problem)));
-        if !self.options.dry_run && !lost.frames.is_empty() {
+        if !self.options.dry_run {
             report.verdict = self.publish(lost.frames)?;
         }
         Ok(())

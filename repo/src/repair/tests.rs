@@ -255,3 +255,22 @@ fn damaged_snapshots_are_forgotten_only_when_asked_for() {
     assert_eq!(left.len(), 1);
     assert_eq!(left[0].id, whole.id);
 }
+
+#[test]
+fn what_is_whole_again_is_no_longer_condemned() {
+    let story = story();
+    story.flip(story.bases, 60);
+    assert!(repair(&story.forge, None, false).verdict.is_some());
+    // Another frame, too.
+    story.flip(story.bases, 1500);
+    assert!(repair(&story.forge, None, false).verdict.is_some());
+    assert_eq!(story.verdicts().len(), 1, "the newer one stands for both");
+    story.flip(story.bases, 60);
+    story.flip(story.bases, 1500);
+    assert_eq!(repair(&story.forge, None, true).verdict, None);
+    assert_eq!(story.verdicts().len(), 1, "a dry run changes nothing");
+    let report = repair(&story.forge, None, false);
+    assert_eq!((report.lost.len(), report.verdict), (0, None));
+    assert_eq!(story.verdicts(), []);
+    assert_eq!(story.forge.problems(true), Vec::<String>::new());
+}

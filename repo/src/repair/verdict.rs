@@ -1,45 +1,59 @@
-//! Publishing what is lost: no backup counts it as held any more.
+//! The verdict on what is damaged: no backup counts it as held any more.
 
 use std::collections::HashSet;
 
 use super::Run;
 use crate::error::Result;
-use crate::format::{CondemnedFrames, CondemnedRecord, Kind, ObjectId, Verdict};
+use crate::format::{CondemnedFrames, CondemnedRecord, Kind, ObjectId, ObjectName, Verdict};
 
 impl Run<'_> {
-    /// Publishes the damaged frames and those that rest on them, unless that was done before.
+    /// Sees to it that one verdict names exactly these frames, which are the damaged ones and those that rest on them
+    /// now that every byte was looked at. It is durable before older ones go: what is whole again may count again.
+    /// Returns it if it is new.
     pub(super) fn publish(&self, frames: Vec<CondemnedFrames>) -> Result<Option<ObjectId>> {
-        let (published, _) = self
+        let (records, _) = self
             .repository
             .records::<CondemnedRecord>(Kind::Condemned)?;
-        let known: HashSet<(ObjectId, u32)> = published
-            .iter()
-            .filter_map(|(_, record)| match record {
-                CondemnedRecord::Verdict(verdict) => Some(&verdict.frames),
-                CondemnedRecord::Witnessed { .. } => None,
+        let mut outdated: Vec<(ObjectId, HashSet<_>)> = records
+            .into_iter()
+            .filter_map(|(id, record)| match record {
+                CondemnedRecord::Verdict(verdict) if verdict.damage => {
+                    Some((id, places(&verdict.frames)))
+                }
+                _ => None,
             })
-            .flatten()
-            .flat_map(places)
             .collect();
-        if frames
-            .iter()
-            .flat_map(places)
-            .all(|place| known.contains(&place))
-        {
-            return Ok(None);
+        let wanted = places(&frames);
+        let same = outdated.iter().position(|(_, known)| *known == wanted);
+        let new = match same {
+            Some(at) => {
+                outdated.remove(at);
+                None
+            }
+            None if frames.is_empty() => None,
+            None => {
+                let verdict = CondemnedRecord::Verdict(Verdict {
+                    time: jiff::Timestamp::now().to_string(),
+                    packs: Vec::new(),
+                    frames,
+                    damage: true,
+                });
+                Some(self.repository.put_record(Kind::Condemned, &verdict)?)
+            }
+        };
+        for (id, _) in outdated {
+            let name = ObjectName::new(Kind::Condemned, id);
+            self.repository.delete_if_there(name)?;
         }
-        let verdict = CondemnedRecord::Verdict(Verdict {
-            time: jiff::Timestamp::now().to_string(),
-            packs: Vec::new(),
-            frames,
-            damage: true,
-        });
-        let id = self.repository.put_record(Kind::Condemned, &verdict)?;
-        Ok(Some(id))
+        Ok(new)
     }
 }
 
-fn places(frames: &CondemnedFrames) -> impl Iterator<Item = (ObjectId, u32)> {
-    let pack = frames.pack;
-    frames.ordinals.iter().map(move |ordinal| (pack, *ordinal))
+fn places(frames: &[CondemnedFrames]) -> HashSet<(ObjectId, u32)> {
+    let of_pack = |frames: &CondemnedFrames| {
+        let pack = frames.pack;
+        let ordinals = frames.ordinals.clone().into_iter();
+        ordinals.map(move |ordinal| (pack, ordinal))
+    };
+    frames.iter().flat_map(of_pack).collect()
 }
