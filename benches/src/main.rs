@@ -31,6 +31,7 @@ mod forget;
 mod index_model;
 mod index_scale;
 mod ledger;
+mod library;
 mod machine;
 mod many;
 mod measure;

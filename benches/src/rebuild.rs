@@ -6,17 +6,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
+use nightfold_repo::Repository;
 use nightfold_repo::format::StreamKind;
-use nightfold_repo::repository::{
-    ChunkInput, InitOptions, OpenOptions, Password, RunWriter, WriteOptions,
-};
+use nightfold_repo::repository::{ChunkInput, RunWriter, WriteOptions};
 use nightfold_repo::storage::LocalStorage;
-use nightfold_repo::{KdfCost, Repository};
 
 use crate::files;
 use crate::index_model::mix;
+use crate::library::{init_options, open};
 
-const PASSWORD: &[u8] = b"bench";
 /// Chunks are random, so that a frame takes as much.
 const CHUNK_BYTES: usize = 1024;
 /// What is beside a chunk in a pack, about.
@@ -45,13 +43,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     files::remove(&folder)?;
     fs::create_dir_all(&folder)?;
     let root = folder.join("repository");
-    let mut init = InitOptions::new(Some(password()), "host".to_owned());
-    // The key derivation is not what is measured: the cheapest.
-    init.kdf = KdfCost {
-        memory_kib: 8,
-        passes: 1,
-        lanes: 1,
-    };
+    let mut init = init_options();
     init.pack_bytes = (arguments.frames * (CHUNK_BYTES + BESIDE_BYTES)) as u64;
     Repository::init(&LocalStorage::new(&root), &init)?;
     let start = Instant::now();
@@ -99,18 +91,4 @@ fn fill(repository: &Arc<Repository>, chunks: usize) -> Result<()> {
 fn chunk(number: usize) -> Vec<u8> {
     let words = (0..CHUNK_BYTES as u64 / 8).map(|word| mix((number as u64) << 20 | word));
     words.flat_map(u64::to_le_bytes).collect()
-}
-
-fn open(folder: &Path) -> Result<Arc<Repository>> {
-    let options = OpenOptions::new(
-        folder.join("cache"),
-        Some(password()),
-        Arc::new(|text| eprintln!("{text}")),
-    );
-    let storage = Arc::new(LocalStorage::new(folder.join("repository")));
-    Ok(Arc::new(Repository::open(storage, options)?))
-}
-
-fn password() -> Password {
-    PASSWORD.to_vec().into()
 }

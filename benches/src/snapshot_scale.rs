@@ -7,15 +7,14 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use nightfold_chunker::ChunkId;
+use nightfold_repo::Repository;
 use nightfold_repo::format::{Content, Snapshot, SnapshotStats, SnapshotWriter};
 use nightfold_repo::internals::seal_snapshot;
-use nightfold_repo::repository::{
-    ChunkInput, InitOptions, OpenOptions, Password, RunWriter, WriteOptions,
-};
+use nightfold_repo::repository::{ChunkInput, RunWriter, WriteOptions};
 use nightfold_repo::storage::LocalStorage;
-use nightfold_repo::{KdfCost, Repository};
 
-const PASSWORD: &[u8] = b"bench";
+use crate::library::{init_options, open};
+
 /// Runs whose time is taken.
 const RUNS: usize = 5;
 /// Different things that are backed up in turn.
@@ -38,14 +37,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder)?;
     let root = folder.join("repository");
-    // The key derivation is not what is measured: the cheapest.
-    let mut init = InitOptions::new(Some(password()), "host".to_owned());
-    init.kdf = KdfCost {
-        memory_kib: 8,
-        passes: 1,
-        lanes: 1,
-    };
-    Repository::init(&LocalStorage::new(&root), &init)?;
+    Repository::init(&LocalStorage::new(&root), &init_options())?;
     back_up(&open(&folder)?, 0)?;
     make(&folder, arguments.count)?;
     for _ in 0..RUNS {
@@ -74,20 +66,6 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
     fs::remove_dir_all(&folder)?;
     Ok(())
-}
-
-fn open(folder: &Path) -> Result<Arc<Repository>> {
-    let options = OpenOptions::new(
-        folder.join("cache"),
-        Some(password()),
-        Arc::new(|text| eprintln!("{text}")),
-    );
-    let storage = Arc::new(LocalStorage::new(folder.join("repository")));
-    Ok(Arc::new(Repository::open(storage, options)?))
-}
-
-fn password() -> Password {
-    PASSWORD.to_vec().into()
 }
 
 /// One run of one chunk.

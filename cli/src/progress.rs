@@ -2,11 +2,14 @@
 
 use std::fmt::Write;
 use std::io::{self, IsTerminal as _};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use nightfold_ingest::Progress;
 
 use crate::context::Context;
 use crate::messages::Messages;
@@ -37,6 +40,43 @@ pub struct Shown {
 /// Whether anybody would see a bar.
 pub fn is_wanted(context: &Context, json: bool) -> bool {
     !context.quiet && !json && io::stderr().is_terminal()
+}
+
+/// Shows how far a run is that reads a source and stores it.
+pub fn show_run(context: &Context, json: bool, progress: &Arc<Progress>) -> Shown {
+    let seen = Arc::clone(progress);
+    show(context, json, move || {
+        let get = |number: &AtomicU64| number.load(Ordering::Relaxed);
+        Reading {
+            done: get(&seen.bytes_done),
+            total: get(&seen.bytes_total),
+            message: format!(
+                "{} new {} delta {} known",
+                get(&seen.chunks_new),
+                get(&seen.chunks_delta),
+                get(&seen.chunks_known)
+            ),
+        }
+    })
+}
+
+/// Does `work`, which tells how many bytes are done and how many there are, and shows how far it is.
+pub fn metered<T>(
+    context: &Context,
+    json: bool,
+    work: impl FnOnce(&(dyn Fn(u64, u64) + Sync)) -> T,
+) -> T {
+    let meter = Arc::new((AtomicU64::new(0), AtomicU64::new(0)));
+    let seen = Arc::clone(&meter);
+    let _shown = show(context, json, move || Reading {
+        done: seen.0.load(Ordering::Relaxed),
+        total: seen.1.load(Ordering::Relaxed),
+        message: String::new(),
+    });
+    work(&|done, total| {
+        meter.0.fetch_max(done, Ordering::Relaxed);
+        meter.1.store(total, Ordering::Relaxed);
+    })
 }
 
 /// Shows a bar that follows what `read` says, if anybody would see it.

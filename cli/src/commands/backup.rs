@@ -14,7 +14,7 @@ use crate::exit::{Error, Outcome, Result};
 use crate::input::estimate;
 use crate::input::source::{self, Asked, Input};
 use crate::input::standard_input::StandardInput;
-use crate::progress::{self, Reading, Shown};
+use crate::progress;
 use crate::stop::Stop;
 use crate::{machine, report, select};
 
@@ -82,7 +82,7 @@ pub fn run(context: &Context, args: BackupArgs) -> Result<Outcome> {
         progress.bytes_total.store(total, Ordering::Relaxed);
     }
     let request = request(args, asked, time, &stop)?;
-    let shown = show(context, json, &progress);
+    let shown = progress::show_run(context, json, &progress);
     let made = backup(&repository, request, &progress, stop.flag());
     drop(shown);
     let report = made?;
@@ -138,22 +138,5 @@ fn request(
         host,
         user: machine::user(),
         time,
-    })
-}
-
-fn show(context: &Context, json: bool, progress: &Arc<Progress>) -> Shown {
-    let seen = Arc::clone(progress);
-    progress::show(context, json, move || {
-        let get = |number: &std::sync::atomic::AtomicU64| number.load(Ordering::Relaxed);
-        Reading {
-            done: get(&seen.bytes_done),
-            total: get(&seen.bytes_total),
-            message: format!(
-                "{} new {} delta {} known",
-                get(&seen.chunks_new),
-                get(&seen.chunks_delta),
-                get(&seen.chunks_known)
-            ),
-        }
     })
 }

@@ -1,7 +1,5 @@
 //! `nightfold check`.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use clap::Args;
@@ -12,7 +10,7 @@ use crate::args::JsonFlag;
 use crate::context::Context;
 use crate::exit::{self, Outcome};
 use crate::output::{Output, count, size};
-use crate::progress::{self, Reading};
+use crate::progress;
 
 /// Options of `check`.
 #[derive(Debug, Args)]
@@ -76,13 +74,6 @@ fn budget(text: &str) -> Result<Duration, String> {
 /// Looks for damage.
 pub fn run(context: &Context, args: &CheckArgs) -> exit::Result<Outcome> {
     let repository = context.open()?;
-    let meter = Arc::new((AtomicU64::new(0), AtomicU64::new(0)));
-    let seen = Arc::clone(&meter);
-    let shown = progress::show(context, args.json.json, move || Reading {
-        done: seen.0.load(Ordering::Relaxed),
-        total: seen.1.load(Ordering::Relaxed),
-        message: String::new(),
-    });
     let options = CheckOptions {
         read_data: args.packs(),
     };
@@ -90,11 +81,9 @@ pub fn run(context: &Context, args: &CheckArgs) -> exit::Result<Outcome> {
     let _lease = (options.read_data != ReadData::None)
         .then(|| repository.reading_lease("check"))
         .flatten();
-    let report = repository.check(&options, &|done, total| {
-        meter.0.fetch_max(done, Ordering::Relaxed);
-        meter.1.store(total, Ordering::Relaxed);
+    let report = progress::metered(context, args.json.json, |told| {
+        repository.check(&options, told)
     })?;
-    drop(shown);
     // Who pipes us into `head` still gets the right exit code.
     match print(context, args, &report) {
         Err(error) if !error.is_broken_pipe() => return Err(error),

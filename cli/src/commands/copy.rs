@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use clap::Args;
 use nightfold_ingest::{CopyReport, CopyRequest, Error as IngestError, Progress, copy};
@@ -18,7 +17,7 @@ use crate::exit::{Error, Outcome, Result};
 use crate::machine::from_environment;
 use crate::output::{Output, count, size};
 use crate::password::FromPassword;
-use crate::progress::{self, Reading, Shown};
+use crate::progress;
 use crate::stop::Stop;
 use crate::{select, time};
 
@@ -63,7 +62,7 @@ pub fn run(context: &Context, args: CopyArgs) -> Result<Outcome> {
         dry_run: args.dry_run,
     };
     let progress = Arc::new(Progress::default());
-    let shown = show(context, args.json.json, &progress);
+    let shown = progress::show_run(context, args.json.json, &progress);
     let copied = copy(&source, &destination, &request, &progress, stop.flag());
     drop(shown);
     let report = copied?;
@@ -126,23 +125,6 @@ fn wanted(
         wanted.insert(chosen.id);
     }
     Ok(wanted)
-}
-
-fn show(context: &Context, json: bool, progress: &Arc<Progress>) -> Shown {
-    let seen = Arc::clone(progress);
-    progress::show(context, json, move || {
-        let get = |number: &std::sync::atomic::AtomicU64| number.load(Ordering::Relaxed);
-        Reading {
-            done: get(&seen.bytes_done),
-            total: get(&seen.bytes_total),
-            message: format!(
-                "{} new {} delta {} known",
-                get(&seen.chunks_new),
-                get(&seen.chunks_delta),
-                get(&seen.chunks_known)
-            ),
-        }
-    })
 }
 
 fn print(context: &Context, json: JsonFlag, dry_run: bool, report: &CopyReport) -> Result<()> {

@@ -46,8 +46,13 @@ fn print(context: &Context, json: JsonFlag, dry_run: bool, report: &PruneReport)
 /// Tells what a prune did, or would do.
 pub fn tell(out: &mut Output, dry_run: bool, report: &PruneReport) -> Result<()> {
     out.line(format_args!(
-        "{} need {} of {} in {}",
+        "{} {} {} of {} in {}",
         count(report.snapshots, "snapshot"),
+        if report.snapshots == 1 {
+            "needs"
+        } else {
+            "need"
+        },
         size(report.bytes.saturating_sub(report.unused_bytes)),
         size(report.bytes),
         count(report.packs, "pack"),

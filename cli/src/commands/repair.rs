@@ -1,8 +1,5 @@
 //! `nightfold repair`.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use clap::Args;
 use nightfold_repo::repair::{RepairOptions, RepairReport};
 
@@ -10,7 +7,7 @@ use crate::args::{JsonFlag, parity_percent};
 use crate::context::Context;
 use crate::exit::{Outcome, Result};
 use crate::output::{Output, count, size};
-use crate::progress::{self, Reading};
+use crate::progress;
 
 /// Options of `repair`.
 #[derive(Debug, Args)]
@@ -31,23 +28,14 @@ pub struct RepairArgs {
 /// Restores what is damaged.
 pub fn run(context: &Context, args: &RepairArgs) -> Result<Outcome> {
     let repository = context.open()?;
-    let meter = Arc::new((AtomicU64::new(0), AtomicU64::new(0)));
-    let seen = Arc::clone(&meter);
-    let shown = progress::show(context, args.json.json, move || Reading {
-        done: seen.0.load(Ordering::Relaxed),
-        total: seen.1.load(Ordering::Relaxed),
-        message: String::new(),
-    });
     let options = RepairOptions {
         parity: args.parity,
         forget_damaged: args.forget_damaged,
         dry_run: args.dry_run,
     };
-    let report = repository.repair(&options, &|done, total| {
-        meter.0.fetch_max(done, Ordering::Relaxed);
-        meter.1.store(total, Ordering::Relaxed);
+    let report = progress::metered(context, args.json.json, |told| {
+        repository.repair(&options, told)
     })?;
-    drop(shown);
     // Who pipes us into `head` still gets the right exit code.
     match print(context, args, &report) {
         Err(error) if !error.is_broken_pipe() => return Err(error),
