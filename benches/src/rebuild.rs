@@ -1,7 +1,7 @@
 //! How fast the index is made anew from a local repository of many packs.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
