@@ -23,7 +23,10 @@ fn an_untouched_tree_is_not_read_again() {
     let forced = backup(&sandbox, &["--force"]);
     assert_eq!(forced["files_unchanged"], 0, "{forced}");
     assert_eq!(forced["read"], first["size"], "{forced}");
-    assert_eq!(forced["new"], 0, "all of it is known: {forced}");
+    // All contents are known. The file list may not be: other tests change the folder that holds this sandbox.
+    let known = forced["chunks_known"].as_u64().unwrap();
+    assert!(known >= FILES, "{forced}");
+    assert_eq!(forced["chunks_whole"], 0, "{forced}");
 }
 
 #[test]
