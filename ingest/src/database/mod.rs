@@ -7,6 +7,7 @@
 //! | `facts` | what is put down with every dump |
 //! | `checksum` | checksums of tables |
 //! | `sink` | where dumps go |
+//! | `text` | dumps as text, followed as they go by |
 //! | `sqlite` | SQLite |
 
 mod checksum;
@@ -14,6 +15,7 @@ mod facts;
 mod secret;
 mod sink;
 mod sqlite;
+mod text;
 mod url;
 
 pub use facts::{DatabaseFacts, TableFacts, Tool, databases};
