@@ -43,9 +43,9 @@ pub enum Error {
         /// What it said.
         reason: String,
     },
-    /// Two dumps would be the same file of the snapshot.
-    #[error("{0} is asked for twice")]
-    Twice(String),
+    /// A URL that names a server only.
+    #[error("{0} names no database")]
+    NoDatabase(String),
     /// What a snapshot says of its databases does not make sense.
     #[error("what the snapshot says of its databases cannot be read: {0}")]
     Facts(String),

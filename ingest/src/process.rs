@@ -64,6 +64,12 @@ impl Program {
         self
     }
 
+    /// Without a variable that this process may have.
+    pub(crate) fn without_env(mut self, name: &str) -> Self {
+        self.command.env_remove(name);
+        self
+    }
+
     /// With a pipe to its standard input, which is otherwise empty.
     pub(crate) fn with_input(mut self) -> Self {
         self.command.stdin(Stdio::piped());

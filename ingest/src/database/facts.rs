@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 const EXTENSION: &str = "databases";
 
 /// What is known of a dump beside its bytes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DatabaseFacts {
     /// Where the dump lies in the snapshot, as [`escape_path`] writes it.
     pub path: String,

@@ -9,9 +9,11 @@
 //! | `sink` | where dumps go |
 //! | `text` | dumps as text, followed as they go by |
 //! | `sqlite` | SQLite |
+//! | `postgres` | PostgreSQL |
 
 mod checksum;
 mod facts;
+mod postgres;
 mod secret;
 mod sink;
 mod sqlite;
@@ -26,7 +28,8 @@ pub(crate) use facts::put as put_facts;
 
 use std::sync::atomic::AtomicBool;
 
-use nightfold_repo::format::{escape_path, path_order};
+use nightfold_repo::Repository;
+use nightfold_repo::format::path_order;
 
 use crate::backup::Previous;
 use crate::error::{Error, Result};
@@ -61,15 +64,11 @@ pub(crate) fn read_databases<'a>(
 ) -> Result<Vec<DatabaseFacts>> {
     let mut dumps = Vec::new();
     for source in sources {
-        dumps.extend(dumps_of(source, outlet.cancel())?);
+        dumps.extend(dumps_of(source, repository, outlet.cancel())?);
     }
     dumps.sort_by(|a, b| path_order(a.path(), b.path()));
-    if let Some(pair) = dumps
-        .windows(2)
-        .find(|pair| pair[0].path() == pair[1].path())
-    {
-        return Err(Error::Twice(escape_path(pair[0].path())));
-    }
+    // Two databases of one server share what belongs to none of them.
+    dumps.dedup_by(|a, b| a.path() == b.path());
     let mut sink = Sink::new(repository, previous, outlet);
     for dump in dumps {
         dump.make(&mut sink)?;
@@ -77,9 +76,20 @@ pub(crate) fn read_databases<'a>(
     sink.finish()
 }
 
-fn dumps_of(source: &DatabaseSource, _cancel: &AtomicBool) -> Result<Vec<Box<dyn Dump>>> {
-    match &source.url {
-        DatabaseUrl::Sqlite(path) => Ok(vec![Box::new(sqlite::SqliteDump::of(path)?)]),
-        DatabaseUrl::Server(server) => Err(Error::NotYet(server.engine)),
+fn dumps_of(
+    source: &DatabaseSource,
+    repository: &Repository,
+    cancel: &AtomicBool,
+) -> Result<Vec<Box<dyn Dump>>> {
+    let server = match &source.url {
+        DatabaseUrl::Sqlite(path) => return Ok(vec![Box::new(sqlite::SqliteDump::of(path)?)]),
+        DatabaseUrl::Server(server) => server,
+    };
+    if server.database.is_none() && !source.all {
+        return Err(Error::NoDatabase(source.url.to_string()));
+    }
+    match server.engine {
+        Engine::Postgres => postgres::dumps(source, server, repository, cancel),
+        engine => Err(Error::NotYet(engine)),
     }
 }

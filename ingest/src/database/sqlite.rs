@@ -70,18 +70,13 @@ impl Dump for SqliteDump {
             sink.warn(&self.path, text)?;
         }
         let facts = DatabaseFacts {
-            path: String::new(),
             engine: "sqlite".to_owned(),
             version: format!("SQLite {}", rusqlite::version()),
             database: self.file.display().to_string(),
             method: "online backup".to_owned(),
             time: time.to_string(),
-            position: BTreeMap::new(),
-            tool: None,
-            tables: 0,
-            rows: 0,
-            tables_path: String::new(),
             details,
+            ..DatabaseFacts::default()
         };
         sink.record(&self.path, facts, tables);
         Ok(())
