@@ -10,9 +10,11 @@
 //! | `text` | dumps as text, followed as they go by |
 //! | `sqlite` | SQLite |
 //! | `postgres` | PostgreSQL |
+//! | `mysql` | MariaDB and MySQL |
 
 mod checksum;
 mod facts;
+mod mysql;
 mod postgres;
 mod secret;
 mod sink;
@@ -90,6 +92,7 @@ fn dumps_of(
     }
     match server.engine {
         Engine::Postgres => postgres::dumps(source, server, repository, cancel),
+        Engine::Mysql => mysql::dumps(source, server, cancel),
         engine => Err(Error::NotYet(engine)),
     }
 }

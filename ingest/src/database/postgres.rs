@@ -252,7 +252,7 @@ impl Dump for PostgresDump {
             .dump(&self.database, &self.arguments, cancel, |output| {
                 let mut summed = Summed::new(output, PostgresText::default());
                 sink.store(&self.path, &mut summed)?;
-                Ok(summed.finish())
+                Ok(summed.finish().0)
             })?;
         for line in &dumped.said {
             sink.warn(&self.path, format!("pg_dump said: {line}"))?;

@@ -126,7 +126,14 @@ impl MysqlText {
         if statement == b"DELIMITER " {
             self.state = State::Delimiter;
         } else if statement.ends_with(&self.delimiter) || (self.held.long && self.ends()) {
-            self.held.send(to);
+            match locks(statement) {
+                Some(name) => {
+                    let text = &self.held.text;
+                    to(Piece::Table { name, text });
+                    self.held.clear();
+                }
+                None => self.held.send(to),
+            }
             self.last = 0;
         } else if byte == b'S' && self.delimiter == b";" {
             if let Some(name) = inserts(statement) {
@@ -216,6 +223,12 @@ fn between(bytes: &[u8], to: &mut dyn FnMut(Piece<'_>)) {
     if !bytes.is_empty() {
         to(Piece::Between(bytes));
     }
+}
+
+/// The table, if the statement is `LOCK TABLES table WRITE;`: it stands before the rows of a table, if there are any.
+fn locks(statement: &[u8]) -> Option<&str> {
+    let rest = statement.strip_prefix(b"LOCK TABLES ")?;
+    std::str::from_utf8(rest.strip_suffix(b" WRITE;")?).ok()
 }
 
 /// The table, if the statement so far is `INSERT INTO table (columns) VALUES`.

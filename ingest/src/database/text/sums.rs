@@ -31,14 +31,13 @@ impl<R, F: Follow> Summed<R, F> {
         }
     }
 
-    /// What was found, tables in the order of the dump.
-    pub(crate) fn finish(mut self) -> Vec<TableFacts> {
+    /// What was found, tables in the order of the dump, and who followed it.
+    pub(crate) fn finish(mut self) -> (Vec<TableFacts>, F) {
         let sums = &mut self.sums;
         self.follow.finish(&mut |piece| sums.add(piece));
         let tables = self.sums.tables.into_iter();
-        tables
-            .map(|(name, sum)| TableFacts::new(name, sum))
-            .collect()
+        let tables = tables.map(|(name, sum)| TableFacts::new(name, sum));
+        (tables.collect(), self.follow)
     }
 }
 
@@ -98,7 +97,7 @@ mod tests {
         let mut out = Vec::new();
         summed.read_to_end(&mut out).unwrap();
         assert_eq!(out, text.as_bytes());
-        summed.finish()
+        summed.finish().0
     }
 
     #[test]
@@ -118,12 +117,12 @@ mod tests {
 
     #[test]
     fn many_statements_make_one_table() {
-        let text = "INSERT INTO `t` VALUES (1);\nINSERT INTO `t` VALUES (2),(3);\nINSERT INTO `u` VALUES (1);\n";
+        let text = "LOCK TABLES `e` WRITE;\nLOCK TABLES `t` WRITE;\nINSERT INTO `t` VALUES (1);\nINSERT INTO `t` VALUES (2),(3);\nINSERT INTO `u` VALUES (1);\n";
         let tables = sums::<MysqlText>(text, 7);
         let rows: Vec<_> = tables
             .iter()
             .map(|table| (&*table.name, table.rows))
             .collect();
-        assert_eq!(rows, [("`t`", 3), ("`u`", 1)]);
+        assert_eq!(rows, [("`e`", 0), ("`t`", 3), ("`u`", 1)]);
     }
 }
