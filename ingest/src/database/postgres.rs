@@ -1,6 +1,7 @@
 //! PostgreSQL, by its own `psql`, `pg_dump` and `pg_dumpall`.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::sync::atomic::AtomicBool;
@@ -12,6 +13,7 @@ use zeroize::Zeroizing;
 
 use super::facts::{DatabaseFacts, TableFacts, Tool};
 use super::load::{Server, Writer};
+use super::private::postgres_program;
 use super::secret::SecretFile;
 use super::sink::Sink;
 use super::text::{PostgresText, Summed};
@@ -71,7 +73,12 @@ impl Client {
         })
     }
 
-    fn program(&self, name: &str, consequence: &'static str, database: &str) -> Program {
+    fn program(
+        &self,
+        name: impl AsRef<OsStr>,
+        consequence: &'static str,
+        database: &str,
+    ) -> Program {
         let url = &self.url;
         let mut program = Program::new(name, consequence)
             .args(["--no-password"])
@@ -257,8 +264,11 @@ impl Server for Client {
     }
 
     fn check(&self, name: &str, cancel: &AtomicBool) -> Result<Option<Vec<String>>> {
+        let Ok(program) = postgres_program("pg_amcheck") else {
+            return Ok(None);
+        };
         let check = self
-            .program("pg_amcheck", NO_DRILL, name)
+            .program(program, NO_DRILL, name)
             .args(["--install-missing", "--heapallindexed"]);
         let checked = check.run(cancel, |pipes| read_lines(pipes.stdout));
         match checked {

@@ -73,6 +73,9 @@ impl fmt::Display for Engine {
     }
 }
 
+/// Stands for the host where a URL has none.
+const HERE: &str = "here";
+
 /// A database, or a server with all of its databases. Never holds a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DatabaseUrl {
@@ -154,7 +157,8 @@ impl FromStr for DatabaseUrl {
     type Err = UrlError;
 
     fn from_str(text: &str) -> Result<Self, UrlError> {
-        let malformed = |why: &str| UrlError::Malformed(without_password(text), why.to_owned());
+        let whole = text;
+        let malformed = |why: &str| UrlError::Malformed(without_password(whole), why.to_owned());
         let (scheme, rest) = text.split_once(':').unwrap_or((text, ""));
         let Some(engine) = Engine::of_scheme(scheme) else {
             return Err(malformed(
@@ -169,7 +173,15 @@ impl FromStr for DatabaseUrl {
                 path => Ok(Self::Sqlite(PathBuf::from(path))),
             };
         }
-        let url = Url::parse(text).map_err(|error| malformed(&error.to_string()))?;
+        // A user on this machine, as libpq's URLs have it; the rules for URLs want a host beside a user.
+        let end = rest.get(2..).and_then(|rest| rest.find(['/', '?', '#']));
+        let (before, after) = text.split_at(end.map_or(text.len(), |end| scheme.len() + 3 + end));
+        let here = before.ends_with('@');
+        let text = match here {
+            true => format!("{before}{HERE}{after}"),
+            false => text.to_owned(),
+        };
+        let url = Url::parse(&text).map_err(|error| malformed(&error.to_string()))?;
         if url.password().is_some() {
             return Err(UrlError::Password);
         }
@@ -209,7 +221,7 @@ impl FromStr for DatabaseUrl {
             }
             parameters.insert(name.into_owned(), value.into_owned());
         }
-        let host = some(url.host_str().unwrap_or_default())?;
+        let host = some(url.host_str().filter(|_| !here).unwrap_or_default())?;
         let host = host.map(|host| host.trim_matches(['[', ']']).to_owned());
         Ok(Self::Server(ServerUrl {
             engine,
@@ -358,6 +370,10 @@ mod tests {
 
         let url = server("postgres:///shop?host=/run/postgresql");
         assert_eq!(url.host.as_deref(), Some("/run/postgresql"));
+        let url = server("postgres://me@/shop?host=/run/postgresql");
+        assert_eq!(url.host.as_deref(), Some("/run/postgresql"));
+        let url = server("postgres://me@");
+        assert_eq!((url.user.as_deref(), url.host), (Some("me"), None));
         let url = server("postgres://%2Frun%2Fpostgresql/shop");
         assert_eq!(url.host.as_deref(), Some("/run/postgresql"));
         let url = server("mariadb://root@[::1]:3307/");
