@@ -118,7 +118,7 @@ impl Owner {
     fn program(&self, program: &Path) -> Program {
         let command = Program::new(program, NO_DRILL).env("TMPDIR", &self.temporary);
         match self.user {
-            Some((user, group)) => command.as_user(user, group),
+            Some((user, group)) => command.run_as(user, group),
             None => command,
         }
     }

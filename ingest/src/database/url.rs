@@ -1,7 +1,8 @@
 //! Databases as users name them: `sqlite:PATH`, `postgres://user@host:port/db`, `mysql://…`, `mssql://…`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -177,9 +178,10 @@ impl FromStr for DatabaseUrl {
         let end = rest.get(2..).and_then(|rest| rest.find(['/', '?', '#']));
         let (before, after) = text.split_at(end.map_or(text.len(), |end| scheme.len() + 3 + end));
         let here = before.ends_with('@');
-        let text = match here {
-            true => format!("{before}{HERE}{after}"),
-            false => text.to_owned(),
+        let text = if here {
+            format!("{before}{HERE}{after}")
+        } else {
+            text.to_owned()
         };
         let url = Url::parse(&text).map_err(|error| malformed(&error.to_string()))?;
         if url.password().is_some() {
@@ -194,7 +196,7 @@ impl FromStr for DatabaseUrl {
         let decode = |part: &str| {
             let decoded = percent_decode_str(part).decode_utf8();
             decoded
-                .map(|decoded| decoded.into_owned())
+                .map(Cow::into_owned)
                 .map_err(|_| malformed("its escapes make no UTF-8"))
         };
         let some = |part: &str| match part {
@@ -291,10 +293,10 @@ impl ServerUrl {
             None => String::new(),
         };
         if let Some(port) = self.port {
-            place.push_str(&format!(":{port}"));
+            let _ = write!(place, ":{port}");
         }
         if let Some(instance) = &self.instance {
-            place.push_str(&format!("/{instance}"));
+            let _ = write!(place, "/{instance}");
         }
         place
     }
@@ -321,7 +323,6 @@ impl ServerUrl {
 
 /// A name as one part of a path that any system can have.
 fn part(name: &str) -> String {
-    use std::fmt::Write as _;
     let mut out = String::with_capacity(name.len());
     for (at, character) in name.chars().enumerate() {
         let leads = at == 0 && character == '.';
@@ -337,6 +338,7 @@ fn part(name: &str) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
 

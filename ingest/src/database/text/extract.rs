@@ -108,13 +108,13 @@ impl Write for Search<'_> {
             owned,
         } = self;
         follow.feed(bytes, &mut |piece| match piece {
-            Piece::Table { name, .. } if is_called(name, wanted) => {
-                if found.iter().all(|other| other.table != name) {
-                    found.push(Found {
-                        table: name.to_owned(),
-                        sequences: BTreeSet::new(),
-                    });
-                }
+            Piece::Table { name, .. }
+                if is_called(name, wanted) && found.iter().all(|other| other.table != name) =>
+            {
+                found.push(Found {
+                    table: name.to_owned(),
+                    sequences: BTreeSet::new(),
+                });
             }
             Piece::Statement(text) => {
                 let text = String::from_utf8_lossy(bare(text));
@@ -177,11 +177,11 @@ impl<W: Write> Extract<W> {
             Piece::Table { name, text } => {
                 self.leave()?;
                 self.inside = name == self.found.table;
-                match self.inside {
+                if self.inside {
                     // The header of rows keeps its line end: they follow at once.
-                    true => self.out.write_all(bare(text)),
-                    false => Ok(()),
+                    self.out.write_all(bare(text))?;
                 }
+                Ok(())
             }
             Piece::Row { bytes, .. } | Piece::Between(bytes) if self.inside => {
                 self.out.write_all(bytes)
@@ -192,10 +192,10 @@ impl<W: Write> Extract<W> {
 
     /// What follows begins on a line of its own.
     fn leave(&mut self) -> io::Result<()> {
-        match std::mem::take(&mut self.inside) {
-            true => self.out.write_all(b"\n"),
-            false => Ok(()),
+        if std::mem::take(&mut self.inside) {
+            self.out.write_all(b"\n")?;
         }
+        Ok(())
     }
 
     fn statement(&mut self, text: &[u8], postgres: bool) -> io::Result<()> {
@@ -319,6 +319,7 @@ fn bare(mut text: &[u8]) -> &[u8] {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
 

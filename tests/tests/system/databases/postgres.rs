@@ -95,26 +95,7 @@ END
     again().arg("--replace").run().exits(0);
     assert_eq!(cluster.sql("night2", SUMS), *sums);
 
-    // One table.
-    cluster.create("part");
-    let part = || {
-        sandbox
-            .call(["restore", id, "--table", "customers", "--to"])
-            .arg(cluster.url("part"))
-    };
-    part().run().exits(0);
-    part().run().exits(1).tells("already exists");
-    part().arg("--replace").run().exits(0);
-    assert_eq!(
-        cluster.sql("part", "SELECT count(*) FROM customers;"),
-        b"20000\n"
-    );
-    let text = sandbox
-        .call(["cat", id, "app", "--table", "public.customers"])
-        .run()
-        .exits(0)
-        .text();
-    assert!(text.contains("ADD CONSTRAINT customers_pkey") && !text.contains("orders"));
+    one_table(&cluster, &sandbox, id);
 
     let ran = sandbox.call(["drill", id]).run().exits(0);
     assert!(ran.text().contains("4 tables"), "{ran:?}");
@@ -144,6 +125,29 @@ END
     let path = facts["path"].as_str().unwrap();
     grows_as_a_file(&sandbox, &ids, path);
     sandbox.check();
+}
+
+/// Loads one table into an empty database.
+fn one_table(cluster: &Cluster, sandbox: &Sandbox, id: &str) {
+    cluster.create("part");
+    let part = || {
+        sandbox
+            .call(["restore", id, "--table", "customers", "--to"])
+            .arg(cluster.url("part"))
+    };
+    part().run().exits(0);
+    part().run().exits(1).tells("already exists");
+    part().arg("--replace").run().exits(0);
+    assert_eq!(
+        cluster.sql("part", "SELECT count(*) FROM customers;"),
+        b"20000\n"
+    );
+    let text = sandbox
+        .call(["cat", id, "app", "--table", "public.customers"])
+        .run()
+        .exits(0)
+        .text();
+    assert!(text.contains("ADD CONSTRAINT customers_pkey") && !text.contains("orders"));
 }
 
 #[test]

@@ -1,8 +1,13 @@
 //! SQLite: a copy of the file, made by SQLite itself while others write.
 
+mod restore;
+mod table;
+
+pub(super) use restore::{look_at, restore};
+pub(super) use table::{restore_table, write_table};
+
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -16,7 +21,6 @@ use serde_json::{Value, json};
 use super::Dump;
 use super::checksum::RowSum;
 use super::facts::{DatabaseFacts, TableFacts};
-use super::load::Writer;
 use super::sink::Sink;
 use super::stage::Stage;
 use crate::error::{Error, Result};
@@ -135,232 +139,6 @@ impl Copy {
     }
 }
 
-/// Makes a file of what `write` writes. Another database is replaced by SQLite itself, so that whoever uses it sees the
-/// old or the new one.
-pub(super) fn restore(
-    path: &Path,
-    replace: bool,
-    write: Writer<'_>,
-    cancel: &AtomicBool,
-) -> Result<()> {
-    let is_there = std::fs::symlink_metadata(path).is_ok();
-    if is_there && !replace {
-        return Err(Error::DatabaseExists(path.display().to_string()));
-    }
-    let folder = path.parent().filter(|folder| *folder != Path::new(""));
-    let folder = folder.unwrap_or(Path::new("."));
-    let in_folder = |error: &dyn std::fmt::Display| failed(path, error);
-    let mut staged = tempfile::Builder::new()
-        .prefix(".nightfold-restore-")
-        .tempfile_in(folder)
-        .map_err(|error| in_folder(&error))?;
-    write(staged.as_file_mut())?;
-    if cancel.load(Ordering::Relaxed) {
-        return Err(Error::Interrupted);
-    }
-    staged
-        .as_file()
-        .sync_all()
-        .map_err(|error| in_folder(&error))?;
-    if !is_there {
-        // A log that somebody left beside it would be taken for its own.
-        for suffix in ["-wal", "-journal", "-shm"] {
-            let mut beside = path.as_os_str().to_owned();
-            beside.push(suffix);
-            if std::fs::symlink_metadata(&beside).is_ok() {
-                let beside = beside.display();
-                let text = format!("{beside} of another database is there: remove it first");
-                return Err(failed(path, &text));
-            }
-        }
-        staged
-            .persist_noclobber(path)
-            .map_err(|error| in_folder(&error.error))?;
-        return Ok(());
-    }
-    let from = open_still(staged.path()).map_err(|error| failed(path, &error))?;
-    let mut to = open(path).map_err(|error| failed(path, &error))?;
-    copy(&from, &mut to, cancel).map_err(|error| failed(path, &error))?;
-    if cancel.load(Ordering::Relaxed) {
-        return Err(Error::Interrupted);
-    }
-    Ok(())
-}
-
-/// Copies one table with its indexes from what `write` writes into a database, in one transaction.
-pub(super) fn restore_table(
-    path: &Path,
-    table: &str,
-    replace: bool,
-    write: Writer<'_>,
-    cancel: &AtomicBool,
-) -> Result<()> {
-    let (stage, source) = staged(write)?;
-    if cancel.load(Ordering::Relaxed) {
-        return Err(Error::Interrupted);
-    }
-    let statements = definition(&source, table, path)?;
-    drop(source);
-    let copied = Connection::open(path).and_then(|mut to| {
-        to.busy_timeout(PATIENCE)?;
-        to.execute(
-            "ATTACH ? AS nightfold_backup",
-            [still_uri(&stage.path("copy"))],
-        )?;
-        let transaction = to.transaction()?;
-        let name = quoted(table);
-        if replace {
-            transaction.execute_batch(&format!("DROP TABLE IF EXISTS main.{name}"))?;
-        }
-        for (at, statement) in statements.iter().enumerate() {
-            transaction.execute_batch(statement)?;
-            if at == 0 {
-                let rows = format!("INSERT INTO main.{name} SELECT * FROM nightfold_backup.{name}");
-                transaction.execute_batch(&rows)?;
-            }
-        }
-        transaction.commit()
-    });
-    copied.map_err(|error| failed(path, &error))
-}
-
-/// Writes the statements that make one table of what `write` writes, as the shell of SQLite does.
-pub(super) fn write_table(table: &str, write: Writer<'_>, out: &mut dyn Write) -> Result<()> {
-    let (stage, source) = staged(write)?;
-    let path = stage.path("copy");
-    let statements = definition(&source, table, &path)?;
-    for (at, statement) in statements.iter().enumerate() {
-        writeln!(out, "{statement};").map_err(Error::Output)?;
-        if at == 0 {
-            write_rows(&source, table, out)?;
-        }
-    }
-    Ok(())
-}
-
-fn write_rows(source: &Connection, table: &str, out: &mut dyn Write) -> Result<()> {
-    let failed = |error: rusqlite::Error| failed(Path::new(table), &error);
-    let query = source.prepare(&format!("SELECT * FROM {}", quoted(table)));
-    let mut query = query.map_err(failed)?;
-    let columns = query.column_count();
-    let mut rows = query.query([]).map_err(failed)?;
-    let mut line = Vec::new();
-    while let Some(row) = rows.next().map_err(failed)? {
-        line.clear();
-        line.extend_from_slice(format!("INSERT INTO {} VALUES(", quoted(table)).as_bytes());
-        for column in 0..columns {
-            if column > 0 {
-                line.push(b',');
-            }
-            spell(row.get_ref(column).map_err(failed)?, &mut line);
-        }
-        line.extend_from_slice(b");\n");
-        out.write_all(&line).map_err(Error::Output)?;
-    }
-    Ok(())
-}
-
-/// A value as SQLite reads it.
-fn spell(value: ValueRef<'_>, out: &mut Vec<u8>) {
-    match value {
-        ValueRef::Null => out.extend_from_slice(b"NULL"),
-        ValueRef::Integer(number) => out.extend_from_slice(number.to_string().as_bytes()),
-        ValueRef::Real(number) if number.is_infinite() => {
-            out.extend_from_slice(if number > 0.0 { b"9e999" } else { b"-9e999" });
-        }
-        // The shortest digits that make the same number again, and always a point or an exponent.
-        ValueRef::Real(number) => out.extend_from_slice(format!("{number:?}").as_bytes()),
-        ValueRef::Text(text) if !text.contains(&0) => {
-            out.push(b'\'');
-            for byte in text {
-                out.push(*byte);
-                if *byte == b'\'' {
-                    out.push(b'\'');
-                }
-            }
-            out.push(b'\'');
-        }
-        ValueRef::Text(bytes) => {
-            out.extend_from_slice(b"CAST(");
-            spell(ValueRef::Blob(bytes), out);
-            out.extend_from_slice(b" AS TEXT)");
-        }
-        ValueRef::Blob(bytes) => {
-            out.extend_from_slice(b"X'");
-            for byte in bytes {
-                out.extend_from_slice(format!("{byte:02x}").as_bytes());
-            }
-            out.push(b'\'');
-        }
-    }
-}
-
-/// The statement that makes a table, then those of its indexes.
-fn definition(source: &Connection, table: &str, path: &Path) -> Result<Vec<String>> {
-    let statements = source.prepare(
-        "SELECT sql FROM sqlite_schema WHERE tbl_name = ? AND type IN ('table', 'index') AND sql IS NOT NULL
-         ORDER BY type DESC, rowid",
-    );
-    let statements = statements.and_then(|mut query| {
-        let rows = query.query_map([table], |row| row.get(0))?;
-        rows.collect::<rusqlite::Result<Vec<String>>>()
-    });
-    let statements = statements.map_err(|error| failed(path, &error))?;
-    if statements.is_empty() {
-        return Err(Error::NoTable {
-            table: table.to_owned(),
-            dump: "the snapshot's copy of the file".to_owned(),
-        });
-    }
-    Ok(statements)
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-/// What `write` writes, as a database that is only read.
-fn staged(write: Writer<'_>) -> Result<(Stage, Connection)> {
-    let stage = write_stage(write)?;
-    let path = stage.path("copy");
-    let source = open_still(&path).map_err(|error| failed(&path, &error))?;
-    Ok((stage, source))
-}
-
-fn write_stage(write: Writer<'_>) -> Result<Stage> {
-    let made = Stage::new().and_then(|stage| {
-        let file = File::create(stage.path("copy"))?;
-        Ok((stage, file))
-    });
-    let (stage, mut file) = made.map_err(|error| failed(&std::env::temp_dir(), &error))?;
-    write(&mut file)?;
-    Ok(stage)
-}
-
-/// The tables of what `write` writes, and what `integrity_check` has to say.
-pub(super) fn look_at(
-    write: Writer<'_>,
-    cancel: &AtomicBool,
-) -> Result<(Vec<TableFacts>, Vec<String>)> {
-    let stage = write_stage(write)?;
-    let looked = open_still(&stage.path("copy")).and_then(|connection| {
-        let check = integrity(&connection)?;
-        let mut tables = tables(&connection, cancel)?;
-        tables.sort();
-        Ok((tables, check))
-    });
-    let (tables, check) = match looked {
-        Ok(looked) => looked,
-        // What is no database is no error of ours.
-        Err(error) => (Vec::new(), error.to_string()),
-    };
-    if cancel.load(Ordering::Relaxed) {
-        return Err(Error::Interrupted);
-    }
-    let complaints = (check != "ok").then(|| format!("integrity_check says: {check}"));
-    Ok((tables, complaints.into_iter().collect()))
-}
-
 /// What `integrity_check` says: `ok`, or the first of its complaints.
 pub(super) fn integrity(connection: &Connection) -> rusqlite::Result<String> {
     connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
@@ -397,9 +175,7 @@ fn copy(from: &Connection, to: &mut Connection, cancel: &AtomicBool) -> rusqlite
     while !cancel.load(Ordering::Relaxed) {
         match backup.step(PAGES)? {
             StepResult::Done => break,
-            StepResult::More => {}
             StepResult::Busy | StepResult::Locked => std::thread::sleep(Duration::from_millis(20)),
-            // The type may grow: what is neither done nor more is tried again.
             _ => {}
         }
     }
@@ -470,4 +246,9 @@ fn failed(file: &Path, error: &dyn std::fmt::Display) -> Error {
         database: format!("sqlite:{}", file.display()),
         reason: error.to_string(),
     }
+}
+
+/// A name in a statement.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
 }
