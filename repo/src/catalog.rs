@@ -57,6 +57,8 @@ pub(crate) struct Catalog {
     pub(crate) packs: Vec<CatalogPack>,
     /// By chunk, then rank: the frame that is decoded with the least work comes first.
     pub(crate) frames: Vec<CatalogFrame>,
+    /// By frame: where those of the chunk that it rests on start; of whole frames nothing that means anything.
+    base_starts: Vec<u32>,
     /// Where the frames of each bucket start, and where the last one ends.
     starts: Vec<u32>,
     bucket_bits: u32,
@@ -180,6 +182,11 @@ impl Catalog {
             .clamp(*BUCKET_BITS.start(), *BUCKET_BITS.end());
         let buckets = self.frames.iter().map(|frame| self.bucket_of(frame.id));
         self.starts = starts(1 << self.bucket_bits, buckets);
+        let base_start = |frame: &CatalogFrame| match frame.base {
+            Some(base) => self.start_of(base.range().0) as u32,
+            None => 0,
+        };
+        self.base_starts = self.frames.par_iter().map(base_start).collect();
         self.settle(|_| false);
     }
 
@@ -213,16 +220,17 @@ impl Catalog {
 
     /// The frames of a chunk.
     pub(crate) fn of_chunk(&self, id: ChunkId) -> Range<usize> {
-        self.between(id, id)
+        let start = self.start_of(id);
+        start..self.end_from(start, id)
     }
 
     /// The frames that may be the base of this one: any of the chunk it names with a lower rank.
     pub(crate) fn bases(&self, at: usize) -> impl Iterator<Item = usize> {
         let frame = self.frames[at];
-        let range = frame.base.map_or(0..0, |base| {
-            let (low, high) = base.range();
-            self.between(low, high)
-        });
+        let start = self.base_starts[at] as usize;
+        let range = frame
+            .base
+            .map_or(0..0, |base| start..self.end_from(start, base.range().1));
         range.filter(move |base| self.frames[*base].rank < frame.rank)
     }
 
@@ -238,16 +246,20 @@ impl Catalog {
         self.frames.chunk_by(|a, b| a.id == b.id).count() as u64
     }
 
-    fn between(&self, low: ChunkId, high: ChunkId) -> Range<usize> {
+    /// Where the frames of chunks from this id on start.
+    fn start_of(&self, low: ChunkId) -> usize {
         let bucket = self.bucket_of(low);
         let (start, end) = (
             self.starts[bucket] as usize,
             self.starts[bucket + 1] as usize,
         );
-        let start = start + self.frames[start..end].partition_point(|frame| frame.id < low);
+        start + self.frames[start..end].partition_point(|frame| frame.id < low)
+    }
+
+    /// Where those of chunks up to this id end that start there.
+    fn end_from(&self, start: usize, high: ChunkId) -> usize {
         let frames = self.frames[start..].iter();
-        let length = frames.take_while(|frame| frame.id <= high).count();
-        start..start + length
+        start + frames.take_while(|frame| frame.id <= high).count()
     }
 
     fn bucket_of(&self, id: ChunkId) -> usize {

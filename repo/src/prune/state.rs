@@ -4,6 +4,8 @@ use std::collections::HashSet;
 
 use nightfold_chunker::ChunkId;
 
+use rayon::slice::ParallelSliceMut as _;
+
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use crate::format::{Kind, ObjectId, ObjectName};
@@ -136,12 +138,17 @@ fn needed_frames(
 /// In place of a snapshot's number.
 const NOBODY: u32 = u32::MAX;
 
+/// Needed chunks that are looked up together, 24 bytes each.
+const LOOKED_UP_AT_ONCE: usize = 1 << 19;
+
 /// Chunks that are needed, ticked off in the catalog: a set of their ids would take as much as the catalog itself.
 pub(super) struct Needed<'c> {
     catalog: &'c Catalog,
     /// By the first frame of a chunk: the first that needs it.
     first_by: Vec<u32>,
     absent: Option<ChunkId>,
+    /// Told, and not yet looked up.
+    told: Vec<(ChunkId, u32)>,
 }
 
 impl<'c> Needed<'c> {
@@ -150,23 +157,36 @@ impl<'c> Needed<'c> {
             catalog,
             first_by: vec![NOBODY; catalog.frames.len()],
             absent: None,
+            told: Vec::with_capacity(LOOKED_UP_AT_ONCE),
         }
     }
 
     /// The chunk is needed by a snapshot, the oldest of which are told first.
     pub(super) fn add(&mut self, id: ChunkId, snapshot: u32) {
-        let frames = self.catalog.of_chunk(id);
-        if frames.is_empty() {
-            self.absent.get_or_insert(id);
-        } else {
-            let by = &mut self.first_by[frames.start];
-            *by = snapshot.min(*by);
+        self.told.push((id, snapshot));
+        if self.told.len() == LOOKED_UP_AT_ONCE {
+            self.look_up();
+        }
+    }
+
+    /// In the order of the catalog: one by one, each would have to wait for memory far from the last.
+    fn look_up(&mut self) {
+        self.told.par_sort_unstable();
+        for (id, snapshot) in self.told.drain(..) {
+            let frames = self.catalog.of_chunk(id);
+            if frames.is_empty() {
+                self.absent.get_or_insert(id);
+            } else {
+                let by = &mut self.first_by[frames.start];
+                *by = snapshot.min(*by);
+            }
         }
     }
 
     /// Positions of the first frames of all chunks that were told, ascending, and the oldest snapshot that needs each;
     /// a chunk that no frame holds is an error.
-    pub(super) fn positions(self) -> std::result::Result<Vec<(usize, u32)>, ChunkId> {
+    pub(super) fn positions(mut self) -> std::result::Result<Vec<(usize, u32)>, ChunkId> {
+        self.look_up();
         if let Some(id) = self.absent {
             return Err(id);
         }
