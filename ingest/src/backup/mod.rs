@@ -200,7 +200,9 @@ fn describe(request: &BackupRequest) -> Result<(String, Vec<String>)> {
     };
     let named = match &request.source {
         Source::Databases(sources) => {
-            let urls = sources.iter().map(|source| source.url.to_string());
+            let urls = sources
+                .iter()
+                .map(|source| source.url.absolute().to_string());
             urls.collect::<Vec<_>>().join(",")
         }
         _ => paths.join(","),

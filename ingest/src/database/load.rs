@@ -208,15 +208,16 @@ fn load_as(
     // Beside the old one, so that there is one at every moment but that of the exchange.
     let scratch = scratch_name(name);
     let warnings = load_new(server, &scratch, request.facts, write, cancel)?;
-    if server.rename(&scratch, name, cancel)? {
+    let whole = |error: Error| Error::Database {
+        database: name.to_owned(),
+        reason: format!("{error}; all of it is in the database {scratch}"),
+    };
+    if server.rename(&scratch, name, cancel).map_err(whole)? {
         return Ok(warnings);
     }
     // It was loaded once without an error, so it will be again.
     server.remove(name, cancel)?;
-    load_new(server, name, request.facts, write, cancel).map_err(|error| Error::Database {
-        database: name.to_owned(),
-        reason: format!("{error}; all of it is in the database {scratch}"),
-    })?;
+    load_new(server, name, request.facts, write, cancel).map_err(whole)?;
     server.remove(&scratch, cancel)?;
     Ok(warnings)
 }

@@ -20,8 +20,8 @@ const POLL: Duration = Duration::from_millis(100);
 /// all of them, and the data is thrown away anyway.
 const KEEPER: &str = r#"trap "" INT; "$@" </dev/null & read -r _; kill -QUIT $!; wait"#;
 /// Who we are on such a server: nobody that dumps of other servers define.
-const USER: &str = "nightfold_drill";
-const USERNAME: &str = "--username=nightfold_drill";
+const USER: &str = "nightfold";
+const USERNAME: &str = "--username=nightfold";
 /// Where Debian keeps PostgreSQL's server, by version.
 const POSTGRES_FOLDER: &str = "/usr/lib/postgresql";
 

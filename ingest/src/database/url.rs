@@ -149,6 +149,16 @@ impl DatabaseUrl {
         }
     }
 
+    /// The same from whatever folder.
+    pub(crate) fn absolute(&self) -> Self {
+        match self {
+            Self::Sqlite(path) => {
+                Self::Sqlite(std::path::absolute(path).unwrap_or_else(|_| path.clone()))
+            }
+            Self::Server(_) => self.clone(),
+        }
+    }
+
     /// The name of the database, if one is named.
     pub fn database(&self) -> Option<String> {
         match self {
