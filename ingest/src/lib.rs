@@ -2,6 +2,7 @@
 
 mod backup;
 mod copy;
+pub mod database;
 mod error;
 pub mod fs;
 mod listing;

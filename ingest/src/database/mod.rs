@@ -1,0 +1,3 @@
+//! Live databases as sources, and as targets of a restore.
+
+pub mod mssql;

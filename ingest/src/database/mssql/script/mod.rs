@@ -1,0 +1,36 @@
+//! The form of a logical dump: a script of batches that end with `GO`, as `sqlcmd` reads it.
+//!
+//! Batches about one table begin with a comment that names it: `-- table [s].[t]`,
+//! `-- rows of [s].[t]`. A row is one line. The last line tells that nothing is missing.
+//!
+//! | module | duty |
+//! |---|---|
+//! | `lines` | lines that end outside of texts, names and comments |
+//! | `batches` | batches, for loading |
+//! | `tables` | tables and rows, for counts, checksums and single tables |
+
+mod batches;
+mod lines;
+mod tables;
+
+pub(super) use batches::Batches;
+pub use tables::{Event, Tables, select_table};
+
+/// The first line of a script. Its number changes when older programs could not load it.
+pub(super) const FIRST_LINE: &str = "-- SQL Server database dumped by nightfold, form 1";
+/// The last line of a script.
+pub(super) const LAST_LINE: &str = "-- end of dump";
+/// Begins a batch with rows, or stands for those of an empty table.
+pub(super) const ROWS_OF: &str = "-- rows of ";
+/// Begins the batch that makes a table.
+pub(super) const TABLE: &str = "-- table ";
+/// Begins batches that belong to a table and need nothing but it.
+pub(super) const PART_OF: &str = "-- part of ";
+/// What a batch of rows begins with, and the line ends with.
+pub(super) const INSERT: &str = "INSERT INTO ";
+pub(super) const VALUES: &str = " VALUES";
+
+/// Whether a line ends a batch.
+fn is_go(line: &[u8]) -> bool {
+    line.trim_ascii().eq_ignore_ascii_case(b"GO")
+}

@@ -1,0 +1,389 @@
+//! Tables and rows of a script while it streams by.
+
+use std::io::Write;
+
+use super::super::error::{MssqlError, Result};
+use super::super::name::TableName;
+use super::lines::Lines;
+use super::{FIRST_LINE, INSERT, LAST_LINE, PART_OF, ROWS_OF, TABLE, VALUES, is_go};
+
+/// What is found in a script.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// A table whose rows follow, if it has any. Told once for each table.
+    Table(&'a TableName),
+    /// A row: the tuple in its parentheses, without what separates it from the next.
+    Row(&'a TableName, &'a [u8]),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// At the first line of a batch.
+    BatchStart,
+    /// After the line that names the table.
+    Named,
+    /// Between `VALUES` and the semicolon.
+    Rows,
+    /// In something else.
+    Other,
+}
+
+/// Finds tables and rows in a script that comes in pieces, cut anywhere.
+///
+/// A row is held in memory whole; nothing else is.
+#[derive(Debug)]
+pub struct Tables {
+    lines: Lines,
+    finder: Finder,
+}
+
+#[derive(Debug)]
+struct Finder {
+    place: Place,
+    table: Option<TableName>,
+    begun: bool,
+    ended: bool,
+}
+
+impl Default for Tables {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Tables {
+    /// Begins a script.
+    pub fn new() -> Self {
+        Self {
+            lines: Lines::new(),
+            finder: Finder {
+                place: Place::BatchStart,
+                table: None,
+                begun: false,
+                ended: false,
+            },
+        }
+    }
+
+    /// Takes the next piece, and tells what it completes.
+    pub fn push(&mut self, piece: &[u8], tell: &mut dyn FnMut(Event<'_>)) -> Result<()> {
+        let finder = &mut self.finder;
+        self.lines
+            .push(piece, &mut |number, line| finder.line(number, line, tell))
+    }
+
+    /// The script has ended. An error if it was cut off.
+    pub fn finish(self) -> Result<()> {
+        let line = self.lines.number();
+        self.lines.finish()?;
+        if self.finder.ended {
+            return Ok(());
+        }
+        let reason = "it ends before its last line: parts are missing".to_owned();
+        Err(MssqlError::Script { line, reason })
+    }
+}
+
+impl Finder {
+    fn line(&mut self, number: u64, line: &[u8], tell: &mut dyn FnMut(Event<'_>)) -> Result<()> {
+        let damaged = |reason: &str| MssqlError::Script {
+            line: number,
+            reason: reason.to_owned(),
+        };
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if !self.begun {
+            if line != FIRST_LINE.as_bytes() {
+                return Err(damaged(
+                    "it does not begin as a dump of this program and form does",
+                ));
+            }
+            self.begun = true;
+        }
+        if self.ended {
+            return Err(damaged("something follows its last line"));
+        }
+        if self.place == Place::Rows {
+            let Some((table, (row, more))) = self.table.as_ref().zip(tuple(line)) else {
+                return Err(damaged("a row of a table was expected"));
+            };
+            tell(Event::Row(table, row));
+            if !more {
+                self.place = Place::Other;
+            }
+            return Ok(());
+        }
+        if is_go(line) {
+            self.place = Place::BatchStart;
+            return Ok(());
+        }
+        let at_start = self.place == Place::BatchStart;
+        let named = self.place == Place::Named;
+        self.place = Place::Other;
+        if at_start && line == LAST_LINE.as_bytes() {
+            self.ended = true;
+        } else if let Some(name) = after(line, ROWS_OF).filter(|_| at_start) {
+            let name = TableName::parse(name).ok_or_else(|| damaged("no table is named here"))?;
+            if self.table.as_ref() != Some(&name) {
+                tell(Event::Table(&name));
+                self.table = Some(name);
+            }
+            self.place = Place::Named;
+        } else if let Some(rest) = after(line, INSERT).filter(|_| named) {
+            let table = self.table.as_ref().map(TableName::to_string);
+            if table.is_some_and(|table| rest.starts_with(&table)) && rest.ends_with(VALUES) {
+                self.place = Place::Rows;
+            } else {
+                return Err(damaged("rows of another table were expected"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The tuple of a line, and whether another follows in this statement.
+fn tuple(line: &[u8]) -> Option<(&[u8], bool)> {
+    let (row, more) = match line.split_last()? {
+        (b',', row) => (row, true),
+        (b';', row) => (row, false),
+        _ => return None,
+    };
+    (row.first() == Some(&b'(') && row.last() == Some(&b')')).then_some((row, more))
+}
+
+fn after<'a>(line: &'a [u8], start: &str) -> Option<&'a str> {
+    std::str::from_utf8(line.strip_prefix(start.as_bytes())?).ok()
+}
+
+/// What is being kept of a script.
+#[derive(Debug)]
+struct Selection<'a> {
+    table: &'a str,
+    batch: Vec<u8>,
+    keep: bool,
+    first: bool,
+    /// The first batch sets the session up.
+    preamble: bool,
+    found: bool,
+    ended: bool,
+}
+
+/// Copies the part of a script that makes and fills one table: the table itself, its rows, its
+/// keys and indexes. What refers to other tables or programs is left out. Returns whether the
+/// script holds the table.
+pub fn select_table(
+    table: &TableName,
+    script: &mut dyn std::io::Read,
+    out: &mut dyn Write,
+) -> Result<bool> {
+    let name = table.to_string();
+    let mut selection = Selection {
+        table: &name,
+        batch: Vec::new(),
+        keep: false,
+        first: true,
+        preamble: true,
+        found: false,
+        ended: false,
+    };
+    let mut lines = Lines::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let length = script
+            .read(&mut buffer)
+            .map_err(|error| MssqlError::io("cannot read the script", error))?;
+        let Some(piece) = buffer.get(..length).filter(|piece| !piece.is_empty()) else {
+            break;
+        };
+        lines.push(piece, &mut |_, line| selection.line(line, out))?;
+    }
+    let line = lines.number();
+    lines.finish()?;
+    if !selection.ended {
+        let reason = "it ends before its last line: parts are missing".to_owned();
+        return Err(MssqlError::Script { line, reason });
+    }
+    out.flush()
+        .map_err(|error| MssqlError::io("cannot write the script", error))?;
+    Ok(selection.found)
+}
+
+impl Selection<'_> {
+    fn line(&mut self, line: &[u8], out: &mut dyn Write) -> Result<()> {
+        let bare = line.strip_suffix(b"\r").unwrap_or(line);
+        if self.first {
+            let about = |start| after(bare, start).is_some_and(|name| name == self.table);
+            let made = about(TABLE);
+            self.found |= made || about(ROWS_OF);
+            self.keep = self.preamble || made || about(ROWS_OF) || about(PART_OF);
+            self.ended = bare == LAST_LINE.as_bytes();
+            self.keep |= self.ended;
+            self.preamble = false;
+        }
+        self.first = is_go(bare);
+        if self.keep {
+            self.batch.clear();
+            self.batch.extend_from_slice(line);
+            self.batch.push(b'\n');
+            out.write_all(&self.batch)
+                .map_err(|error| MssqlError::io("cannot write the script", error))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::super::literal::text::push_text;
+    use super::*;
+
+    type Found = Vec<(String, Vec<Vec<u8>>)>;
+
+    fn tables(script: &[u8], cuts: &[usize]) -> Result<Found> {
+        let mut found: Found = Vec::new();
+        let mut tables = Tables::new();
+        let mut tell = |event: Event<'_>| match event {
+            Event::Table(name) => found.push((name.to_string(), Vec::new())),
+            Event::Row(name, row) => {
+                let (last, rows) = found.last_mut().unwrap();
+                assert_eq!(*last, name.to_string());
+                rows.push(row.to_vec());
+            }
+        };
+        let mut from = 0;
+        for cut in cuts {
+            tables.push(&script[from..*cut], &mut tell)?;
+            from = *cut;
+        }
+        tables.push(&script[from..], &mut tell)?;
+        tables.finish()?;
+        Ok(found)
+    }
+
+    /// A script of tables with these texts as rows, `size` rows a statement.
+    fn script(content: &[(String, Vec<String>)], size: usize) -> (String, Found) {
+        let mut script = format!("{FIRST_LINE}\nSET ANSI_NULLS ON\nGO\n");
+        let mut found = Found::new();
+        for (number, (name, texts)) in content.iter().enumerate() {
+            let name = TableName {
+                schema: format!("s{number}"),
+                table: name.clone(),
+            };
+            script += &format!("{TABLE}{name}\nCREATE TABLE {name} ([a] int)\nGO\n");
+            let rows: Vec<_> = texts
+                .iter()
+                .map(|text| {
+                    let mut row = String::from("(1,");
+                    push_text(&mut row, text);
+                    row + ")"
+                })
+                .collect();
+            script += &format!("{ROWS_OF}{name}\n");
+            for part in rows.chunks(size) {
+                if !script.ends_with(&format!("{ROWS_OF}{name}\n")) {
+                    script += &format!("{ROWS_OF}{name}\n");
+                }
+                script += &format!(
+                    "{INSERT}{name} ([a],[b]) VALUES\n{};\nGO\n",
+                    part.join(",\n")
+                );
+            }
+            if rows.is_empty() {
+                script += "GO\n";
+            }
+            let rows = rows.into_iter().map(String::into_bytes).collect();
+            found.push((name.to_string(), rows));
+        }
+        script += "CREATE PROCEDURE p AS\n-- rows of [s0].[x]\nINSERT INTO [s0].[x] ([a]) VALUES\n(1);\nGO\n";
+        (script + LAST_LINE + "\n", found)
+    }
+
+    fn nasty() -> impl Strategy<Value = String> {
+        let parts = prop::sample::select(vec![
+            "'",
+            "''",
+            "\n",
+            "\r\n",
+            "GO",
+            "\nGO\n",
+            "),(",
+            "),\n(",
+            ");",
+            "--",
+            "/*",
+            "*/",
+            "[",
+            "]",
+            "\"",
+            "¶",
+            "¤",
+            "x",
+            "-- end of dump",
+            "INSERT INTO [a].[b] ([c]) VALUES\n",
+            "\0",
+            "😀",
+        ]);
+        prop::collection::vec(parts, 0..6).prop_map(|parts| parts.concat())
+    }
+
+    #[test]
+    fn a_script_that_is_cut_off_is_an_error() {
+        let content = [("t]".to_owned(), vec!["a".to_owned(), "b'".to_owned()])];
+        let (script, found) = script(&content, 1);
+        assert_eq!(tables(script.as_bytes(), &[]).unwrap(), found);
+        for length in 0..script.len() {
+            assert!(
+                tables(&script.as_bytes()[..length], &[]).is_err(),
+                "cut at {length}"
+            );
+        }
+    }
+
+    #[test]
+    fn one_table_is_a_script_of_its_own() {
+        let content = [
+            ("x".to_owned(), vec!["a".to_owned(); 3]),
+            ("y".to_owned(), vec!["b\nGO\n".to_owned(); 3]),
+        ];
+        let (script, found) = script(&content, 2);
+        let name = TableName {
+            schema: "s1".to_owned(),
+            table: "y".to_owned(),
+        };
+        let mut out = Vec::new();
+        assert!(select_table(&name, &mut script.as_bytes(), &mut out).unwrap());
+        assert_eq!(tables(&out, &[]).unwrap(), found[1..]);
+        let out = String::from_utf8(out).unwrap();
+        assert!(out.contains("SET ANSI_NULLS") && out.contains("CREATE TABLE [s1].[y]"));
+        assert!(!out.contains("[s0]"));
+        let missing = TableName {
+            table: "z".to_owned(),
+            ..name
+        };
+        assert!(!select_table(&missing, &mut script.as_bytes(), &mut Vec::new()).unwrap());
+    }
+
+    proptest! {
+        #[test]
+        fn rows_are_found_however_the_script_is_cut(
+            content in prop::collection::vec((nasty(), prop::collection::vec(nasty(), 0..5)), 0..4),
+            size in 1..4_usize,
+            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
+        ) {
+            let content: Vec<_> = content
+                .into_iter()
+                .map(|(name, rows)| (name.replace(['\n', '\r', '\0'], "n"), rows))
+                .collect();
+            let (script, found) = script(&content, size);
+            let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(script.len())).collect();
+            cuts.sort_unstable();
+            prop_assert_eq!(tables(script.as_bytes(), &cuts).unwrap(), found);
+        }
+
+        #[test]
+        fn no_input_panics(script in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = tables(&script, &[]);
+        }
+    }
+}
