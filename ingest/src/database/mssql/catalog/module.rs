@@ -84,6 +84,28 @@ pub(crate) fn read_dependencies(
     Ok(needs)
 }
 
+/// Adds what the catalog does not know: SQL Server 2005 forgets dependencies when something is
+/// made anew. Where it knows none at all for a module, the names in the module's text are taken.
+pub(crate) fn add_by_name(needs: &mut BTreeMap<i64, BTreeSet<i64>>, modules: &[Module]) {
+    let mut by_name: BTreeMap<String, Vec<i64>> = BTreeMap::new();
+    for module in modules {
+        let name = module.name.table.to_lowercase();
+        by_name.entry(name).or_default().push(module.id);
+    }
+    for module in modules {
+        if needs.contains_key(&module.id) {
+            continue;
+        }
+        let text = module.definition.to_lowercase();
+        let words = text.split(|c: char| !c.is_alphanumeric() && !"_@#$".contains(c));
+        let named = words.filter_map(|word| by_name.get(word)).flatten();
+        let named: BTreeSet<i64> = named.copied().filter(|id| *id != module.id).collect();
+        if !named.is_empty() {
+            needs.insert(module.id, named);
+        }
+    }
+}
+
 /// Puts `items` in an order in which each comes after what it needs, and else keeps theirs. Where
 /// they need each other, the order is theirs. What is needed and not among them is passed over.
 pub(crate) fn in_order(items: &[i64], needs: &BTreeMap<i64, BTreeSet<i64>>) -> Vec<i64> {
@@ -208,6 +230,33 @@ mod tests {
         let batches = module("CREATE PROCEDURE m AS\n/*\n go 5\n*/ RETURN").batches();
         assert!(batches[1].starts_with("DECLARE @module"), "{}", batches[1]);
         assert!(!batches[1].to_uppercase().contains("\n GO"));
+    }
+
+    #[test]
+    fn names_stand_in_for_what_the_catalog_forgot() {
+        let view = |id, name: &str, text: &str| Module {
+            id,
+            name: TableName {
+                schema: "dbo".to_owned(),
+                table: name.to_owned(),
+            },
+            ..module(text)
+        };
+        let modules = [
+            view(1, "a", "CREATE VIEW a AS SELECT * FROM [dbo].[B]"),
+            view(2, "b", "CREATE VIEW b AS SELECT * FROM t"),
+            view(3, "c", "CREATE VIEW c AS SELECT * FROM a"),
+        ];
+        let mut needs = BTreeMap::from([(3, BTreeSet::from([9]))]);
+        add_by_name(&mut needs, &modules);
+        assert_eq!(needs.get(&1), Some(&BTreeSet::from([2])));
+        assert_eq!(needs.get(&2), None);
+        assert_eq!(
+            needs.get(&3),
+            Some(&BTreeSet::from([9])),
+            "the catalog knows"
+        );
+        assert_eq!(in_order(&[1, 2, 3], &needs), [2, 1, 3]);
     }
 
     proptest! {

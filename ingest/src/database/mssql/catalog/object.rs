@@ -12,7 +12,7 @@ use super::table::TypeShape;
 /// Schemas that every database has.
 const SCHEMAS: &str = "SELECT s.name, p.name FROM sys.schemas s \
     LEFT JOIN sys.database_principals p ON p.principal_id = s.principal_id \
-    WHERE s.schema_id < 16384 AND s.name NOT IN ('dbo', 'guest', 'sys', 'INFORMATION_SCHEMA') \
+    WHERE s.schema_id NOT BETWEEN 16384 AND 16399 AND s.name NOT IN ('dbo', 'guest', 'sys', 'INFORMATION_SCHEMA') \
     ORDER BY s.name";
 
 /// Reads the statements that make the schemas.

@@ -19,7 +19,6 @@ pub(crate) struct Table {
 /// A column.
 #[derive(Clone, Debug)]
 pub(crate) struct Column {
-    pub(crate) id: i64,
     pub(crate) name: String,
     /// The type as it was declared.
     declared: String,
@@ -45,14 +44,14 @@ const TABLES: &str = "SELECT t.object_id, s.name, t.name FROM sys.tables t \
     JOIN sys.schemas s ON s.schema_id = t.schema_id \
     WHERE t.is_ms_shipped = 0 ORDER BY s.name, t.name";
 
-const COLUMNS: &str = "SELECT c.object_id, c.column_id, c.name, ty.name, ts.name, \
+const COLUMNS: &str = "SELECT c.object_id, c.name, ty.name, ts.name, \
     ty.is_user_defined, ty.is_assembly_type, bt.name, CAST(c.max_length AS int), \
     CAST(c.precision AS int), CAST(c.scale AS int), c.collation_name, c.is_nullable, \
     CAST(ic.seed_value AS decimal(38,0)), CAST(ic.increment_value AS decimal(38,0)), \
     CAST(ic.last_value AS decimal(38,0)), cc.definition, cc.is_persisted, c.is_rowguidcol \
     FROM sys.columns c JOIN sys.tables t ON t.object_id = c.object_id \
     JOIN sys.types ty ON ty.user_type_id = c.user_type_id \
-    JOIN sys.schemas ts ON ts.schema_id = ty.schema_id \
+    LEFT JOIN sys.schemas ts ON ts.schema_id = ty.schema_id \
     LEFT JOIN sys.types bt ON bt.user_type_id = c.system_type_id \
     LEFT JOIN sys.identity_columns ic ON ic.object_id = c.object_id AND ic.column_id = c.column_id \
     LEFT JOIN sys.computed_columns cc ON cc.object_id = c.object_id AND cc.column_id = c.column_id \
@@ -89,12 +88,14 @@ pub(crate) fn read_tables(connection: &mut Connection) -> Result<Vec<Table>> {
 }
 
 fn column(fields: &mut Fields<'_>) -> Result<Column> {
-    let id = fields.number()?;
     let name = fields.text()?;
     let type_name = fields.text()?;
-    let type_schema = fields.text()?;
+    let type_schema = fields.text_or_null()?.unwrap_or_default();
     let (user_defined, assembly) = (fields.flag()?, fields.flag()?);
     let base = fields.text_or_null()?.filter(|_| !assembly);
+    let is_text = base
+        .as_deref()
+        .is_some_and(|base| matches!(base, "text" | "ntext" | "sysname") || base.ends_with("char"));
     let shape = TypeShape {
         bytes: fields.number()?,
         precision: fields.number()?,
@@ -112,12 +113,11 @@ fn column(fields: &mut Fields<'_>) -> Result<Column> {
     let expression = fields.text_or_null()?;
     let stored = fields.flag()?;
     Ok(Column {
-        id,
         name,
         declared,
         base,
         // An alias type brings its own.
-        collation: collation.filter(|_| !user_defined),
+        collation: collation.filter(|_| is_text && !user_defined),
         nullable,
         identity: seed.zip(increment).map(|(seed, increment)| Identity {
             seed,

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::catalog::key::{
     Constraint, Index, read_checks, read_defaults, read_foreign_keys, read_indexes,
 };
-use super::super::catalog::module::{Module, in_order, read_dependencies, read_modules};
+use super::super::catalog::module::{
+    Module, add_by_name, in_order, read_dependencies, read_modules,
+};
 use super::super::catalog::object::{read_schemas, read_sequences, read_synonyms, read_types};
 use super::super::catalog::security::{read_members, read_permissions, read_principals};
 use super::super::catalog::table::{Table, read_tables};
@@ -38,12 +40,15 @@ impl Schema {
         first.extend(read_synonyms(connection)?);
         let mut last = read_members(connection, major)?;
         last.extend(read_permissions(connection)?);
+        let modules = read_modules(connection)?;
+        let mut needs = read_dependencies(connection, major)?;
+        add_by_name(&mut needs, &modules);
         let schema = Self {
             tables: read_tables(connection)?,
             first,
             indexes: read_indexes(connection, major)?,
-            modules: read_modules(connection)?,
-            needs: read_dependencies(connection, major)?,
+            modules,
+            needs,
             defaults: read_defaults(connection)?,
             checks: read_checks(connection)?,
             foreign_keys: read_foreign_keys(connection)?,

@@ -20,6 +20,9 @@ pub(crate) const VARIANT_COLUMNS: [&str; 6] = [
      THEN CAST(CAST({} AS money) AS decimal(19,4)) END",
 ];
 
+/// A `sql_variant` holds no longer text and no more bytes.
+const BYTES_MAX: i32 = 8000;
+
 /// Appends a `sql_variant`. `properties` are the [`VARIANT_COLUMNS`] after it.
 pub(crate) fn push_variant(
     out: &mut String,
@@ -66,10 +69,10 @@ pub(crate) fn push_variant(
             let _ = write!(out, "({})", number(scale)?);
         }
         "char" | "varchar" | "binary" | "varbinary" => {
-            let _ = write!(out, "({})", number(bytes)?.max(1));
+            let _ = write!(out, "({})", number(bytes)?.clamp(1, BYTES_MAX));
         }
         "nchar" | "nvarchar" => {
-            let _ = write!(out, "({})", (number(bytes)? / 2).max(1));
+            let _ = write!(out, "({})", number(bytes)?.clamp(2, BYTES_MAX) / 2);
         }
         _ => {}
     }
