@@ -35,7 +35,7 @@ pub struct Config {
     pub file: Option<PathBuf>,
 }
 
-/// `[sources.NAME]`: either paths or a command.
+/// `[sources.NAME]`: paths, a command, or databases.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SourceConfig {
@@ -45,6 +45,16 @@ pub struct SourceConfig {
     /// A program and its arguments, whose output is stored.
     #[serde(default)]
     pub command: Vec<String>,
+    /// URLs of databases.
+    #[serde(default)]
+    pub databases: Vec<String>,
+    /// All databases of the servers that these URLs name.
+    #[serde(default)]
+    pub all_databases: bool,
+    /// A file whose first line is the password of the databases.
+    pub password_file: Option<PathBuf>,
+    /// A shell command that prints it.
+    pub password_command: Option<String>,
     /// What the command's output is called in the snapshot.
     pub stdin_name: Option<String>,
     /// Tags of its snapshots.
@@ -106,9 +116,14 @@ impl Config {
     fn parse(text: &str, path: &Path) -> Result<Self> {
         let mut config: Self = toml::from_str(text).map_err(|error| explain(&error, text, path))?;
         for (name, source) in &config.sources {
-            if source.paths.is_empty() == source.command.is_empty() {
+            let given = [
+                !source.paths.is_empty(),
+                !source.command.is_empty(),
+                !source.databases.is_empty(),
+            ];
+            if given.into_iter().filter(|given| *given).count() != 1 {
                 let message = format!(
-                    "{}: the source '{name}' needs either paths or a command",
+                    "{}: the source '{name}' needs either paths, or a command, or databases",
                     path.display()
                 );
                 return Err(Error::failed(message, ""));
@@ -124,7 +139,16 @@ impl Config {
     fn resolve(&mut self, folder: &Path) {
         let paths = self.repository.iter_mut().chain(&mut self.password_file);
         let sources = self.sources.values_mut();
-        for path in paths.chain(sources.flat_map(|source| &mut source.paths)) {
+        let of_sources = sources.flat_map(|source| {
+            for url in &mut source.databases {
+                if let Some(file) = url.strip_prefix("sqlite:") {
+                    let file = file.strip_prefix("//").unwrap_or(file);
+                    *url = format!("sqlite:{}", folder.join(file).display());
+                }
+            }
+            source.paths.iter_mut().chain(&mut source.password_file)
+        });
+        for path in paths.chain(of_sources) {
             if !path.to_string_lossy().contains("://") {
                 *path = folder.join(&*path);
             }
@@ -186,6 +210,9 @@ mod tests {
             stdin-name = "app.sql"
             tags = ["nightly"]
             host = "db1"
+            [sources.shop]
+            databases = ["postgres://db/shop", "sqlite:shop.db"]
+            password-file = "shop-password"
             [sources.settings]
             paths = ["/etc", "extra"]
             exclude = ["*.tmp"]
@@ -202,6 +229,15 @@ mod tests {
         assert_eq!(
             config.sources["app-db"].stdin_name.as_deref(),
             Some("app.sql")
+        );
+        let shop = &config.sources["shop"];
+        assert_eq!(
+            shop.databases,
+            ["postgres://db/shop", "sqlite:/etc/nightfold/shop.db"]
+        );
+        assert_eq!(
+            shop.password_file,
+            Some("/etc/nightfold/shop-password".into())
         );
         assert_eq!(
             config.sources["settings"].paths,
@@ -230,9 +266,11 @@ mod tests {
     }
 
     #[test]
-    fn a_source_is_paths_or_a_command() {
+    fn a_source_is_paths_or_a_command_or_databases() {
         assert!(message("[sources.a]\n").contains("'a' needs either"));
         let both = "[sources.a]\npaths = [\"/x\"]\ncommand = [\"true\"]\n";
+        assert!(message(both).contains("'a' needs either"));
+        let both = "[sources.a]\ndatabases = [\"mysql://x/y\"]\ncommand = [\"true\"]\n";
         assert!(message(both).contains("'a' needs either"));
     }
 }

@@ -206,6 +206,8 @@ fn explain_ingest(error: &IngestError) -> (Told, u8) {
             }
             "run the command by hand to see more"
         }
+        IngestError::NoDatabase(_) => "name one after the last '/', or say --all-databases",
+        IngestError::Database { .. } => "nothing was stored; earlier snapshots are as they were",
         IngestError::Unreadable { .. } => DAMAGED,
         IngestError::Empty { .. } => "does the dump command succeed when it is run by itself?",
         IngestError::Exists { .. } => "choose an empty --target, or replace files with --overwrite",

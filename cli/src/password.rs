@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use clap::Args;
+use nightfold_ingest::Secret;
 use nightfold_repo::repository::Password;
 use zeroize::Zeroizing;
 
-use crate::config::Config;
+use crate::config::{Config, SourceConfig};
 use crate::exit::{Error, Result};
 use crate::machine::from_environment;
 
@@ -57,6 +58,42 @@ impl FromPassword {
              NIGHTFOLD_FROM_PASSWORD_COMMAND or NIGHTFOLD_FROM_PASSWORD";
         let password = prompt("Password of the repository to read from: ", hint)?;
         checked(password, "the prompt".to_owned())
+    }
+}
+
+/// Options for the password of a database.
+#[derive(Debug, Default, Args)]
+pub struct DatabasePassword {
+    /// A file whose first line is the password of the database [env: NIGHTFOLD_DATABASE_PASSWORD_FILE]
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "database_password_command"
+    )]
+    database_password_file: Option<PathBuf>,
+    /// A shell command that prints it [env: NIGHTFOLD_DATABASE_PASSWORD_COMMAND]
+    #[arg(long, value_name = "COMMAND")]
+    database_password_command: Option<String>,
+}
+
+impl DatabasePassword {
+    /// The password that options, environment or the source's configuration name, if any: the tools of databases look
+    /// in their own files too.
+    pub fn find(&self, configured: Option<&SourceConfig>) -> Result<Option<Secret>> {
+        let found = if let Some(path) = &self.database_password_file {
+            Some(file(path, "--database-password-file")?)
+        } else if let Some(line) = &self.database_password_command {
+            Some(command(line, "--database-password-command")?)
+        } else if let Some(found) = in_environment("NIGHTFOLD_DATABASE_PASSWORD")? {
+            Some(found)
+        } else if let Some(path) = configured.and_then(|source| source.password_file.as_ref()) {
+            Some(file(path, "password-file of the source")?)
+        } else {
+            let line = configured.and_then(|source| source.password_command.as_deref());
+            line.map(|line| command(line, "password-command of the source"))
+                .transpose()?
+        };
+        Ok(found.map(|found| Secret::new(found.password)))
     }
 }
 

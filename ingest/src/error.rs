@@ -10,6 +10,9 @@ use crate::fs::ScanError;
 /// Result with [`enum@Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
+/// What the failure of a dump means.
+pub(crate) const NO_SNAPSHOT: &str = "no snapshot was made";
+
 /// Why a backup or a restore failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -20,16 +23,35 @@ pub enum Error {
     /// What is to be backed up cannot be looked at.
     #[error(transparent)]
     Scan(#[from] ScanError),
-    /// The dump command did not succeed: no snapshot was made.
-    #[error("{program} {how}: no snapshot was made")]
+    /// A program that was run did not succeed.
+    #[error("{program} {how}: {consequence}")]
     Command {
         /// The program.
         program: String,
         /// How it ended.
         how: String,
+        /// What that means.
+        consequence: &'static str,
         /// The last lines it wrote to standard error.
         stderr_tail: Vec<String>,
     },
+    /// A database, or what is to become one, says no.
+    #[error("{database}: {reason}")]
+    Database {
+        /// Which, without its user.
+        database: String,
+        /// What it said.
+        reason: String,
+    },
+    /// A URL that names a server only.
+    #[error("{0} names no database")]
+    NoDatabase(String),
+    /// What a snapshot says of its databases does not make sense.
+    #[error("what the snapshot says of its databases cannot be read: {0}")]
+    Facts(String),
+    /// Not built.
+    #[error("{0} is not supported yet")]
+    NotYet(crate::database::Engine),
     /// A stream that was to be stored could not be read.
     #[error("cannot read {name}: {source}: no snapshot was made")]
     Source {

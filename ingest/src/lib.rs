@@ -2,16 +2,22 @@
 
 mod backup;
 mod copy;
-pub mod database;
+mod database;
 mod error;
 pub mod fs;
 mod listing;
+mod process;
 mod progress;
 mod restore;
 mod source;
 
 pub use backup::{BackupReport, BackupRequest, Source, backup};
 pub use copy::{Copied, CopyReport, CopyRequest, NotCopied, copy};
+pub use database::mssql;
+pub use database::{
+    DatabaseFacts, DatabaseSource, DatabaseUrl, Engine, Secret, ServerUrl, TableFacts, Tool,
+    UrlError, databases, is_database_url,
+};
 pub use error::{Error, Failure, Result};
 pub use listing::{Entries, entries, find_entry, write_content};
 pub use progress::Progress;

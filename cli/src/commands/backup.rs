@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use clap::Args;
-use nightfold_ingest::{BackupRequest, Progress, Source, backup};
+use nightfold_ingest::{BackupRequest, DatabaseSource, Progress, Secret, Source, backup};
 use nightfold_repo::repository::WriteOptions;
 
 use crate::args::{JsonFlag, parity_percent};
@@ -14,6 +14,7 @@ use crate::exit::{Error, Outcome, Result};
 use crate::input::estimate;
 use crate::input::source::{self, Asked, Input};
 use crate::input::standard_input::StandardInput;
+use crate::password::DatabasePassword;
 use crate::progress;
 use crate::stop::Stop;
 use crate::{machine, report, select};
@@ -21,9 +22,10 @@ use crate::{machine, report, select};
 /// Options of `backup`.
 #[derive(Debug, Args)]
 pub struct BackupArgs {
-    /// Files and folders; or '-' for standard input; or the name of a source in nightfold.toml (it wins over a
-    /// path of that name: write ./NAME to mean the path); or with --command a program and its arguments
-    #[arg(required = true, value_name = "PATH|NAME|-")]
+    /// Files and folders; or '-' for standard input; or databases: sqlite:PATH, postgres://user@host/db,
+    /// mysql://user@host/db, mssql://user@host/db; or the name of a source in nightfold.toml (it wins over a path of
+    /// that name: write ./NAME to mean the path); or with --command a program and its arguments
+    #[arg(required = true, value_name = "PATH|URL|NAME|-")]
     what: Vec<OsString>,
     /// Store what a command prints, if it succeeds: --command -- pg_dump app
     #[arg(long)]
@@ -32,6 +34,11 @@ pub struct BackupArgs {
     /// name]
     #[arg(long, value_name = "NAME")]
     stdin_name: Option<OsString>,
+    /// All databases of the servers that are named
+    #[arg(long)]
+    all_databases: bool,
+    #[command(flatten)]
+    database_password: DatabasePassword,
     /// A word to find the snapshot by
     #[arg(long = "tag", value_name = "TAG")]
     tags: Vec<String>,
@@ -65,12 +72,26 @@ pub struct BackupArgs {
 pub fn run(context: &Context, args: BackupArgs) -> Result<Outcome> {
     let mut config = context.config()?;
     config.parity = args.parity.or(config.parity);
-    let asked = source::ask(
+    let mut asked = source::ask(
         &args.what,
         args.command,
         args.stdin_name.as_deref(),
         &config,
     )?;
+    let mut password = None;
+    if let Input::Databases(_, all) = &mut asked.input {
+        *all |= args.all_databases;
+        let configured = asked
+            .name
+            .as_ref()
+            .and_then(|name| config.sources.get(name));
+        password = args.database_password.find(configured)?;
+    } else if args.all_databases {
+        return Err(Error::usage(
+            "--all-databases needs the URL of a server",
+            "as in: nightfold backup --all-databases postgres://postgres@host",
+        ));
+    }
     let time = select::moment(&context.messages, args.time.as_deref())?;
     let repository = context.open_with(&config)?;
     let stop = Stop::on_signals()?;
@@ -81,7 +102,7 @@ pub fn run(context: &Context, args: BackupArgs) -> Result<Outcome> {
         let total = estimate::bytes(&repository, &asked.input, &host(&args, &asked));
         progress.bytes_total.store(total, Ordering::Relaxed);
     }
-    let request = request(args, asked, time, &stop)?;
+    let request = request(args, asked, password.as_ref(), time, &stop)?;
     let shown = progress::show_run(context, json, &progress);
     let made = backup(&repository, request, &progress, stop.flag());
     drop(shown);
@@ -106,6 +127,7 @@ fn host(args: &BackupArgs, asked: &Asked) -> String {
 fn request(
     args: BackupArgs,
     asked: Asked,
+    password: Option<&Secret>,
     time: Option<jiff::Zoned>,
     stop: &Stop,
 ) -> Result<BackupRequest> {
@@ -113,6 +135,14 @@ fn request(
     let source = match asked.input {
         Input::Paths(paths) => Source::Paths(paths),
         Input::Command(name, argv) => Source::Command { name, argv },
+        Input::Databases(urls, all) => {
+            let source = |url| DatabaseSource {
+                url,
+                all,
+                password: password.cloned(),
+            };
+            Source::Databases(urls.into_iter().map(source).collect())
+        }
         Input::Standard(name) => {
             let reader = StandardInput::open(stop.clone()).map_err(|error| {
                 Error::failed(format!("cannot read standard input: {error}"), "")

@@ -17,6 +17,10 @@ pub fn bytes(repository: &Repository, input: &Input, host: &str) -> u64 {
             Some(bytes) => return bytes,
             None => paths.iter().filter_map(|path| shown(path)).collect(),
         },
+        Input::Databases(urls, all) => {
+            let paths = urls.iter().filter_map(|url| url.stored_path(*all).ok());
+            paths.map(|path| escape_path(&path)).collect()
+        }
         Input::Standard(name) | Input::Command(name, _) => {
             vec![escape_path(&paths::stored(name))]
         }

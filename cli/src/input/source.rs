@@ -1,8 +1,10 @@
-//! What `nightfold backup` is asked to read: paths, standard input, a named source, or a command.
+//! What `nightfold backup` is asked to read: paths, standard input, databases, a named source, or a command.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
+
+use nightfold_ingest::{DatabaseUrl, UrlError, is_database_url};
 
 use crate::config::{Config, SourceConfig};
 use crate::exit::{Error, Result};
@@ -31,6 +33,8 @@ pub enum Input {
     Standard(Vec<u8>),
     /// What a command prints, stored under this name.
     Command(Vec<u8>, Vec<OsString>),
+    /// Live databases; whether all of their servers'.
+    Databases(Vec<DatabaseUrl>, bool),
 }
 
 impl Default for Input {
@@ -50,6 +54,12 @@ pub fn ask(
         let input = command_input(what, stdin_name)?;
         return Ok(Asked {
             input,
+            ..Asked::default()
+        });
+    }
+    if let Some(urls) = databases(what)? {
+        return Ok(Asked {
+            input: Input::Databases(urls, false),
             ..Asked::default()
         });
     }
@@ -81,8 +91,11 @@ pub fn ask(
 }
 
 fn from_config(name: &str, source: &SourceConfig, stdin_name: Option<&OsStr>) -> Result<Asked> {
-    let input = if source.command.is_empty() {
+    let input = if !source.paths.is_empty() {
         Input::Paths(source.paths.clone())
+    } else if !source.databases.is_empty() {
+        let urls = source.databases.iter().map(|text| url(text));
+        Input::Databases(urls.collect::<Result<_>>()?, source.all_databases)
     } else {
         let argv: Vec<_> = source.command.iter().map(OsString::from).collect();
         let configured = source.stdin_name.as_deref().map(OsStr::new);
@@ -94,6 +107,40 @@ fn from_config(name: &str, source: &SourceConfig, stdin_name: Option<&OsStr>) ->
         tags: source.tags.clone(),
         excludes: source.exclude.clone(),
         host: source.host.clone(),
+    })
+}
+
+/// The databases, if that is what is asked for.
+fn databases(what: &[OsString]) -> Result<Option<Vec<DatabaseUrl>>> {
+    let is_url = |text: &&OsString| text.to_str().is_some_and(is_database_url);
+    let Some(first) = what.iter().find(is_url) else {
+        return Ok(None);
+    };
+    if !what.iter().all(|text| is_url(&text)) {
+        // The URL is not shown: it may hold a password that does not belong there.
+        let scheme = first.to_string_lossy();
+        let scheme = scheme.split(':').next().unwrap_or_default();
+        return Err(Error::usage(
+            format!(
+                "databases make a snapshot of their own, and there are other things than {scheme}: ones"
+            ),
+            "run nightfold once for them and once for the paths",
+        ));
+    }
+    let urls = what.iter().map(|text| url(&text.to_string_lossy()));
+    urls.collect::<Result<_>>().map(Some)
+}
+
+/// A database's URL.
+pub fn url(text: &str) -> Result<DatabaseUrl> {
+    text.parse().map_err(|error: UrlError| {
+        let hint = match error {
+            UrlError::Password => {
+                "set NIGHTFOLD_DATABASE_PASSWORD_FILE or NIGHTFOLD_DATABASE_PASSWORD, or use --database-password-file"
+            }
+            UrlError::Malformed(..) => "one looks like postgres://user@host:5432/database",
+        };
+        Error::usage(error.to_string(), hint)
     })
 }
 
@@ -206,6 +253,18 @@ mod tests {
         for bad in ["", "..", "a/../b", "a/"] {
             assert!(ask_for(&["-"], false, Some(bad)).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn urls_are_databases() {
+        let two = ["postgres://db/a", "sqlite:b.db"];
+        let urls = two.map(|text| text.parse().unwrap()).to_vec();
+        assert_eq!(input(&two, false, None), Input::Databases(urls, false));
+        assert!(ask_for(&["postgres://db/a", "/etc"], false, None).is_err());
+        let Err(Error::Usage(told)) = ask_for(&["mysql://me:hunter2@db/a"], false, None) else {
+            panic!("accepted")
+        };
+        assert!(!format!("{told:?}").contains("hunter2"), "{told:?}");
     }
 
     #[test]

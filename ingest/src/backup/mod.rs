@@ -18,6 +18,7 @@ use nightfold_repo::repository::{RunTotals, RunWriter, StoredSnapshot, WriteOpti
 pub(crate) use pipeline::run;
 pub(crate) use previous::Previous;
 
+use crate::database::{DatabaseFacts, DatabaseSource, put_facts, read_databases};
 use crate::error::{Error, Failure, Result};
 use crate::fs::{Scan, path_bytes};
 use crate::progress::Progress;
@@ -40,6 +41,8 @@ pub enum Source {
         /// Program and arguments.
         argv: Vec<OsString>,
     },
+    /// Live databases, each stored as a dump with what is known of it.
+    Databases(Vec<DatabaseSource>),
 }
 
 /// A backup to be made.
@@ -98,7 +101,7 @@ pub fn backup(
     };
     let writer = RunWriter::start(repository, options)?;
     let before = before.as_ref();
-    let (writer, outcome) = run(repository, writer, before, progress, cancel, |outlet| {
+    let (writer, outcome, facts) = run(repository, writer, before, progress, cancel, |outlet| {
         read(repository, request, before, outlet)
     })?;
     if let (Some(first), true) = (outcome.failures.first(), outcome.stats.files == 0) {
@@ -110,6 +113,7 @@ pub fn backup(
     let mut snapshot = draft;
     snapshot.incomplete = !outcome.failures.is_empty();
     outcome.files.encode(&mut snapshot.files);
+    put_facts(&mut snapshot, &facts);
     let mut published = None;
     let stored = writer.publish(|totals| {
         snapshot.stats = with_totals(outcome.stats, totals);
@@ -138,22 +142,26 @@ fn read(
     request: BackupRequest,
     before: Option<&StoredSnapshot>,
     outlet: &mut Outlet<'_>,
-) -> Result<()> {
+) -> Result<Vec<DatabaseFacts>> {
     let mut previous = Previous::of(repository, before);
     match request.source {
         Source::Paths(paths) => {
             let scan = Scan::new(&paths, &request.excludes)?;
-            read_files(repository, scan, previous, request.force, outlet)
+            read_files(repository, scan, previous, request.force, outlet)?;
         }
         Source::Stream { name, reader } => {
             let content = previous.content_at(&stream_path(&name))?;
-            read_stream(repository, &name, reader, content, outlet)
+            read_stream(repository, &name, reader, content, outlet)?;
         }
         Source::Command { name, argv } => {
             let content = previous.content_at(&stream_path(&name))?;
-            read_command(repository, &name, &argv, content, outlet)
+            read_command(repository, &name, &argv, content, outlet)?;
+        }
+        Source::Databases(sources) => {
+            return read_databases(repository, &sources, previous, outlet);
         }
     }
+    Ok(Vec::new())
 }
 
 /// The newest snapshot of the same source and host.
@@ -181,12 +189,23 @@ fn describe(request: &BackupRequest) -> Result<(String, Vec<String>)> {
         Source::Stream { name, .. } | Source::Command { name, .. } => {
             vec![escape_path(&stream_path(name))]
         }
+        Source::Databases(sources) => {
+            let stored = sources
+                .iter()
+                .map(|source| source.url.stored_path(source.all));
+            stored
+                .map(|path| Ok(escape_path(&path?)))
+                .collect::<Result<_>>()?
+        }
     };
-    let name = request
-        .source_name
-        .clone()
-        .unwrap_or_else(|| paths.join(","));
-    Ok((name, paths))
+    let named = match &request.source {
+        Source::Databases(sources) => {
+            let urls = sources.iter().map(|source| source.url.to_string());
+            urls.collect::<Vec<_>>().join(",")
+        }
+        _ => paths.join(","),
+    };
+    Ok((request.source_name.clone().unwrap_or(named), paths))
 }
 
 fn draft(

@@ -15,21 +15,22 @@ use crate::source::{Outlet, SharedRepository};
 const BATCHES_WAITING_MAX: usize = 1;
 
 /// Stores what `read` sends, read on a thread of its own and encoded on this one. Afterwards it is durable, and not
-/// visible yet. `before` is the previous snapshot of the same source.
-pub(crate) fn run(
+/// visible yet. Beside what was stored, what `read` returned is returned. `before` is the previous snapshot of the same source.
+pub(crate) fn run<T: Send>(
     repository: &SharedRepository,
     mut writer: RunWriter,
     before: Option<&StoredSnapshot>,
     progress: &Progress,
     cancel: &AtomicBool,
-    read: impl FnOnce(&mut Outlet<'_>) -> Result<()> + Send,
-) -> Result<(RunWriter, Outcome)> {
+    read: impl FnOnce(&mut Outlet<'_>) -> Result<T> + Send,
+) -> Result<(RunWriter, Outcome, T)> {
     let (sender, receiver) = bounded(BATCHES_WAITING_MAX);
     let (read, encoded) = thread::scope(|scope| {
         let source = scope.spawn(move || {
             let mut outlet = Outlet::new(sender, cancel, progress);
-            read(&mut outlet)?;
-            outlet.flush()
+            let read = read(&mut outlet)?;
+            outlet.flush()?;
+            Ok(read)
         });
         let mut encoder = Encoder::new(repository, &writer, before, progress);
         let encoded = receiver.iter().try_for_each(|batch| encoder.encode(batch));
@@ -48,18 +49,18 @@ pub(crate) fn run(
         (read, finish)
     });
     match (read, encoded) {
-        (Ok(()), Ok(Some(outcome))) => {
+        (Ok(read), Ok(Some(outcome))) => {
             writer.flush()?;
             progress.copy_totals(writer.totals());
             if cancel.load(Ordering::Relaxed) {
                 Err(Error::Interrupted)
             } else {
-                Ok((writer, outcome))
+                Ok((writer, outcome, read))
             }
         }
         (_, Err(error)) => Err(packer_error(&mut writer, error)),
         (Err(error), Ok(_)) => Err(error),
-        (Ok(()), Ok(None)) => Err(Error::Interrupted),
+        (Ok(_), Ok(None)) => Err(Error::Interrupted),
     }
 }
 

@@ -66,7 +66,7 @@ pub(super) fn copy_anew(
 ) -> Result<(StoredSnapshot, u64, u64)> {
     let writer = RunWriter::start_as("copy", destination, WriteOptions::default())?;
     let to = before.to.as_ref();
-    let (writer, outcome) = run(destination, writer, to, progress, cancel, |outlet| {
+    let (writer, outcome, ()) = run(destination, writer, to, progress, cancel, |outlet| {
         read_snapshot(source, destination, stored, before, outlet)
     })?;
     let mut files = Vec::new();

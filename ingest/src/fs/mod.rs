@@ -22,4 +22,4 @@ pub use restore::{Device, Target};
 pub use safe_path::{UnsafePath, safe_join};
 pub use scan::{Scan, ScanError};
 pub use unix::{as_path, holes, open_regular, path_bytes};
-pub(crate) use unix::{in_own_group, kill_group, killed_by, process_owner};
+pub(crate) use unix::{in_own_group, kill_group, killed_by, private_file, process_owner};

@@ -443,3 +443,17 @@ pub(crate) fn kill_group(child: &mut std::process::Child) -> io::Result<()> {
         _ => child.kill(),
     }
 }
+
+/// A file without a name that only children of this process can read, by the path returned. It is gone with the last
+/// process that has it open, however that ends.
+pub(crate) fn private_file(content: &[u8]) -> io::Result<(File, PathBuf)> {
+    use std::io::Write as _;
+    // Inherited by children on purpose: they find it by its number.
+    let file = rustix::fs::memfd_create("nightfold", rustix::fs::MemfdFlags::empty())?;
+    // Some programs refuse files that others may read.
+    rustix::fs::fchmod(&file, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR)?;
+    let mut file = File::from(file);
+    file.write_all(content)?;
+    let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+    Ok((file, path))
+}

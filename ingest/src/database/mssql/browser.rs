@@ -87,6 +87,8 @@ fn parse(answer: &[u8], instance: &str) -> Result<u16, String> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     fn answer(text: &str) -> Vec<u8> {

@@ -180,7 +180,7 @@ async fn log_in(
 ) -> Result<Client<Compat<TcpStream>>> {
     let stream = dial(address, resolved).await?;
     let config = config(address, password, &address.host);
-    match Client::connect(config, stream.compat_write()).await {
+    match Box::pin(Client::connect(config, stream.compat_write())).await {
         Ok(client) => Ok(client),
         // A gateway names the server that has the database.
         Err(tiberius::error::Error::Routing { host, port }) => {
@@ -193,12 +193,10 @@ async fn log_in(
                 .map_err(unreachable)?
                 .collect();
             let stream = dial(address, &resolved).await?;
-            Client::connect(
-                self::config(address, password, &host),
-                stream.compat_write(),
-            )
-            .await
-            .map_err(|error| refused(address, error))
+            let config = self::config(address, password, &host);
+            Box::pin(Client::connect(config, stream.compat_write()))
+                .await
+                .map_err(|error| refused(address, error))
         }
         Err(error) => Err(refused(address, error)),
     }

@@ -11,6 +11,10 @@ use super::V2008;
 
 /// A primary key, a unique constraint or an index of rows.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the catalog has a bit for each, and each goes its own way into the statement"
+)]
 pub(crate) struct Index {
     /// The table or view.
     pub(crate) object: i64,
@@ -27,10 +31,13 @@ pub(crate) struct Index {
     included: Vec<String>,
 }
 
+/// A column's name, whether it is descending, and whether it is only carried along.
+type IndexColumn = (String, bool, bool);
+
 /// Reads all indexes of tables and views, by object and number.
 pub(crate) fn read_indexes(connection: &mut Connection, major: u32) -> Result<Vec<Index>> {
     let what = "cannot read the list of indexes";
-    let mut columns: BTreeMap<(i64, i64), Vec<(String, bool, bool)>> = BTreeMap::new();
+    let mut columns: BTreeMap<(i64, i64), Vec<IndexColumn>> = BTreeMap::new();
     for row in connection.rows(what, INDEX_COLUMNS)? {
         let mut fields = Fields::new(what, &row);
         let index = (fields.number()?, fields.number()?);

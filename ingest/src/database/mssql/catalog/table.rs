@@ -1,6 +1,7 @@
 //! Tables and their columns.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use super::super::answer::Fields;
 use super::super::connection::Connection;
@@ -172,7 +173,7 @@ impl Column {
             line += collation;
         }
         if let Some(identity) = &self.identity {
-            line += &format!(" IDENTITY({},{})", identity.seed, identity.increment);
+            let _ = write!(line, " IDENTITY({},{})", identity.seed, identity.increment);
         }
         if self.rowguid {
             line += " ROWGUIDCOL";
@@ -202,10 +203,6 @@ impl Column {
             return Some((bytes(), Form::Cast(self.declared.clone())));
         };
         Some(match base {
-            "tinyint" | "smallint" | "int" | "bigint" | "bit" | "real" | "float" | "decimal"
-            | "numeric" | "uniqueidentifier" | "date" | "time" | "datetime2" | "datetimeoffset"
-            | "datetime" | "smalldatetime" | "char" | "varchar" | "text" | "binary"
-            | "varbinary" | "image" => (name, Form::Plain),
             // The driver makes a binary fraction of money.
             "money" | "smallmoney" => (format!("CAST({name} AS decimal(19,4))"), Form::Plain),
             "nchar" | "nvarchar" | "sysname" if utf16_as_bytes => (bytes(), Form::Utf16),
@@ -213,7 +210,12 @@ impl Column {
                 format!("CAST(CAST({name} AS nvarchar(max)) AS varbinary(max))"),
                 Form::Utf16,
             ),
-            "nchar" | "nvarchar" | "sysname" | "ntext" => (name, Form::Plain),
+            "tinyint" | "smallint" | "int" | "bigint" | "bit" | "real" | "float" | "decimal"
+            | "numeric" | "uniqueidentifier" | "date" | "time" | "datetime2" | "datetimeoffset"
+            | "datetime" | "smalldatetime" | "char" | "varchar" | "text" | "binary"
+            | "varbinary" | "image" | "nchar" | "nvarchar" | "sysname" | "ntext" => {
+                (name, Form::Plain)
+            }
             "xml" => (name, Form::Xml),
             "sql_variant" => (name, Form::Variant),
             "hierarchyid" | "geometry" | "geography" => (bytes(), Form::Cast(base.to_owned())),
@@ -229,6 +231,8 @@ impl Column {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]

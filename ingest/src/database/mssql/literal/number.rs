@@ -64,6 +64,8 @@ fn push_digits(out: &mut String, shortest: &str, full: impl Fn() -> String, sure
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use proptest::prelude::*;
 
     use super::*;

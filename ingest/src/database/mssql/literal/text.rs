@@ -62,7 +62,7 @@ pub(crate) fn push_utf16(out: &mut String, bytes: &[u8]) {
         .map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
         .collect();
     match String::from_utf16(&units) {
-        Ok(text) if bytes.len() % 2 == 0 => push_text(out, &text),
+        Ok(text) if bytes.len().is_multiple_of(2) => push_text(out, &text),
         _ => {
             out.push_str("CAST(");
             push_bytes(out, bytes);
@@ -102,6 +102,8 @@ fn push_quoted(out: &mut String, value: &str, pairs: &[(char, char)]) {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use proptest::prelude::*;
 
     use super::*;

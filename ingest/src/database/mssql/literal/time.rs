@@ -110,6 +110,8 @@ pub(super) fn push_datetimeoffset(
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use proptest::prelude::*;
 
     use super::*;

@@ -1,3 +1,6 @@
+//! Claims about chains.
+#![allow(clippy::unwrap_used)]
+
 use proptest::prelude::*;
 
 use super::*;

@@ -122,6 +122,8 @@ impl<'a> Batches<'a> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     fn batches(script: &str) -> Result<Vec<Batch>> {

@@ -102,21 +102,12 @@ impl Lines {
                         (b'*', b'/') => State::BlockComment(depth - 1, 0),
                         (b'/', b'*') => State::BlockComment(depth.saturating_add(1), 0),
                         (_, b'*' | b'/') => State::BlockComment(depth, byte),
-                        _ => match memchr2(b'*', b'/', &input[at..]) {
-                            Some(found) => {
-                                at += found;
-                                State::BlockComment(depth, 0)
-                            }
-                            None => {
-                                self.state = State::BlockComment(depth, 0);
-                                return None;
-                            }
-                        },
+                        _ => {
+                            self.state = State::BlockComment(depth, 0);
+                            at += memchr2(b'*', b'/', &input[at..])?;
+                            continue;
+                        }
                     };
-                    // A byte that was only searched for is looked at again.
-                    if !matches!(byte, b'*' | b'/') {
-                        continue;
-                    }
                 }
                 State::After(b']') if byte == b']' => self.state = State::Quoted(b']'),
                 State::After(b'-') if byte == b'-' => self.state = State::LineComment,
@@ -141,6 +132,8 @@ impl Lines {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use proptest::prelude::*;
 
     use super::*;

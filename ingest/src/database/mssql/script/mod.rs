@@ -7,14 +7,17 @@
 //! |---|---|
 //! | `lines` | lines that end outside of texts, names and comments |
 //! | `batches` | batches, for loading |
-//! | `tables` | tables and rows, for counts, checksums and single tables |
+//! | `tables` | tables and rows, for counts and checksums |
+//! | `select` | a single table |
 
 mod batches;
 mod lines;
+mod select;
 mod tables;
 
 pub(super) use batches::Batches;
-pub use tables::{Event, Tables, select_table};
+pub use select::select_table;
+pub use tables::{Event, Tables};
 
 /// The first line of a script. Its number changes when older programs could not load it.
 pub(super) const FIRST_LINE: &str = "-- SQL Server database dumped by nightfold, form 1";

@@ -1,11 +1,9 @@
 //! Tables and rows of a script while it streams by.
 
-use std::io::Write;
-
 use super::super::error::{MssqlError, Result};
 use super::super::name::TableName;
 use super::lines::Lines;
-use super::{FIRST_LINE, INSERT, LAST_LINE, PART_OF, ROWS_OF, TABLE, VALUES, is_go};
+use super::{FIRST_LINE, INSERT, LAST_LINE, ROWS_OF, VALUES, is_go};
 
 /// What is found in a script.
 #[derive(Debug, PartialEq, Eq)]
@@ -150,92 +148,19 @@ fn tuple(line: &[u8]) -> Option<(&[u8], bool)> {
     (row.first() == Some(&b'(') && row.last() == Some(&b')')).then_some((row, more))
 }
 
-fn after<'a>(line: &'a [u8], start: &str) -> Option<&'a str> {
+/// What follows `start` at the beginning of a line.
+pub(super) fn after<'a>(line: &'a [u8], start: &str) -> Option<&'a str> {
     std::str::from_utf8(line.strip_prefix(start.as_bytes())?).ok()
-}
-
-/// What is being kept of a script.
-#[derive(Debug)]
-struct Selection<'a> {
-    table: &'a str,
-    batch: Vec<u8>,
-    keep: bool,
-    first: bool,
-    /// The first batch sets the session up.
-    preamble: bool,
-    found: bool,
-    ended: bool,
-}
-
-/// Copies the part of a script that makes and fills one table: the table itself, its rows, its
-/// keys and indexes. What refers to other tables or programs is left out. Returns whether the
-/// script holds the table.
-pub fn select_table(
-    table: &TableName,
-    script: &mut dyn std::io::Read,
-    out: &mut dyn Write,
-) -> Result<bool> {
-    let name = table.to_string();
-    let mut selection = Selection {
-        table: &name,
-        batch: Vec::new(),
-        keep: false,
-        first: true,
-        preamble: true,
-        found: false,
-        ended: false,
-    };
-    let mut lines = Lines::new();
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        let length = script
-            .read(&mut buffer)
-            .map_err(|error| MssqlError::io("cannot read the script", error))?;
-        let Some(piece) = buffer.get(..length).filter(|piece| !piece.is_empty()) else {
-            break;
-        };
-        lines.push(piece, &mut |_, line| selection.line(line, out))?;
-    }
-    let line = lines.number();
-    lines.finish()?;
-    if !selection.ended {
-        let reason = "it ends before its last line: parts are missing".to_owned();
-        return Err(MssqlError::Script { line, reason });
-    }
-    out.flush()
-        .map_err(|error| MssqlError::io("cannot write the script", error))?;
-    Ok(selection.found)
-}
-
-impl Selection<'_> {
-    fn line(&mut self, line: &[u8], out: &mut dyn Write) -> Result<()> {
-        let bare = line.strip_suffix(b"\r").unwrap_or(line);
-        if self.first {
-            let about = |start| after(bare, start).is_some_and(|name| name == self.table);
-            let made = about(TABLE);
-            self.found |= made || about(ROWS_OF);
-            self.keep = self.preamble || made || about(ROWS_OF) || about(PART_OF);
-            self.ended = bare == LAST_LINE.as_bytes();
-            self.keep |= self.ended;
-            self.preamble = false;
-        }
-        self.first = is_go(bare);
-        if self.keep {
-            self.batch.clear();
-            self.batch.extend_from_slice(line);
-            self.batch.push(b'\n');
-            out.write_all(&self.batch)
-                .map_err(|error| MssqlError::io("cannot write the script", error))?;
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::format_push_string)]
+
     use proptest::prelude::*;
 
     use super::super::super::literal::text::push_text;
+    use super::super::{TABLE, select_table};
     use super::*;
 
     type Found = Vec<(String, Vec<Vec<u8>>)>;
