@@ -8,8 +8,8 @@ use nightfold_repo::format::Snapshot;
 use nightfold_repo::limits::PARITY_PERCENT_MAX;
 
 use crate::commands::{
-    backup, cat, check, compact, completions, copy, demo, diff, find, forget, index, init, key,
-    locks, ls, prune, repair, restore, snapshots, stats,
+    backup, cat, check, compact, completions, copy, demo, diff, drill, find, forget, index, init,
+    key, locks, ls, prune, repair, restore, snapshots, stats,
 };
 
 const AFTER_HELP: &str = "\
@@ -85,6 +85,8 @@ pub enum Command {
     Forget(forget::ForgetArgs),
     /// Look for damage
     Check(check::CheckArgs),
+    /// Load dumps of databases into scratch databases, and compare them with what was put down
+    Drill(drill::DrillArgs),
     /// Restore what is damaged from parity and copies, and tell what is lost
     Repair(repair::RepairArgs),
     /// Tell how much is stored and how well it folds

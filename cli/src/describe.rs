@@ -1,6 +1,7 @@
 //! Entries and snapshots in words and JSON.
 
 use jiff::Timestamp as Moment;
+use nightfold_repo::check::DrillOutcome;
 use nightfold_repo::format::{Entry, Node, Timestamp, escape_path};
 use nightfold_repo::repository::StoredSnapshot;
 use serde::Serialize;
@@ -25,11 +26,27 @@ pub struct SnapshotJson<'a> {
     original: Option<String>,
     /// Since when all that it needs was read and found sound.
     proven: Option<String>,
+    /// The last drill with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drill: Option<DrillJson>,
+    /// What is known of the dumps of databases in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    databases: Option<&'a serde_json::Value>,
+}
+
+#[derive(Serialize)]
+struct DrillJson {
+    time: String,
+    passed: bool,
 }
 
 impl<'a> SnapshotJson<'a> {
     /// With what checks have found out about it.
-    pub fn new(stored: &'a StoredSnapshot, proven: Option<Moment>) -> Self {
+    pub fn new(
+        stored: &'a StoredSnapshot,
+        proven: Option<Moment>,
+        drill: Option<DrillOutcome>,
+    ) -> Self {
         let snapshot = &stored.snapshot;
         Self {
             id: stored.id.to_string(),
@@ -44,6 +61,11 @@ impl<'a> SnapshotJson<'a> {
             incomplete: snapshot.incomplete,
             original: stored.original().map(|id| id.to_string()),
             proven: proven.map(|time| time.to_string()),
+            drill: drill.map(|drill| DrillJson {
+                time: drill.time.to_string(),
+                passed: drill.passed(),
+            }),
+            databases: snapshot.extensions.get("databases"),
         }
     }
 }

@@ -206,6 +206,16 @@ fn explain_ingest(error: &IngestError) -> (Told, u8) {
             }
             "run the command by hand to see more"
         }
+        IngestError::DatabaseExists(_) => {
+            "choose another name in --to, or put it in its place with --replace"
+        }
+        IngestError::NoDump(_) => {
+            "`nightfold snapshots --json` tells of the databases of each snapshot"
+        }
+        IngestError::ManyDumps(_) => "write SNAP:PATH with the path of the one that is meant",
+        IngestError::OtherEngine { .. } => {
+            "a dump can only be loaded into the kind of database that it is of"
+        }
         IngestError::NoDatabase(_) => "name one after the last '/', or say --all-databases",
         IngestError::Database { .. } => "nothing was stored; earlier snapshots are as they were",
         IngestError::Unreadable { .. } => DAMAGED,

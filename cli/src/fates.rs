@@ -82,7 +82,7 @@ pub fn json(judged: &[Judged<'_>], known: &Known<'_>) -> Value {
         let those = snapshots.filter(|(_, fate)| fate.is_removed() == removed);
         let told = those.filter_map(|(id, fate)| {
             Some(json!({
-                "snapshot": SnapshotJson::new(known.get(id)?, None),
+                "snapshot": SnapshotJson::new(known.get(id)?, None, None),
                 "reasons": reasons(fate),
             }))
         });

@@ -12,6 +12,10 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// What the failure of a dump means.
 pub(crate) const NO_SNAPSHOT: &str = "no snapshot was made";
+/// What the failure of a restore into a database means.
+pub(crate) const NOT_LOADED: &str = "nothing was restored";
+/// What the failure of a drill means.
+pub(crate) const NO_DRILL: &str = "the drill could not be made";
 
 /// Why a backup or a restore failed.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +47,23 @@ pub enum Error {
         /// What it said.
         reason: String,
     },
+    /// A dump cannot become this kind of database.
+    #[error("the dump is one of {dump}, and {target} is of another kind")]
+    OtherEngine {
+        /// What the dump is of.
+        dump: String,
+        /// What was asked for.
+        target: String,
+    },
+    /// A restore would replace a database.
+    #[error("the database {0} exists already: nothing was loaded")]
+    DatabaseExists(String),
+    /// The snapshot has no such dump of a database.
+    #[error("the snapshot holds no dump of {}", .0.as_deref().unwrap_or("such a database"))]
+    NoDump(Option<String>),
+    /// The snapshot has several dumps, and it was not said which is meant.
+    #[error("the snapshot holds dumps of several databases: {}", .0.join(", "))]
+    ManyDumps(Vec<String>),
     /// A URL that names a server only.
     #[error("{0} names no database")]
     NoDatabase(String),

@@ -15,8 +15,9 @@ pub use backup::{BackupReport, BackupRequest, Source, backup};
 pub use copy::{Copied, CopyReport, CopyRequest, NotCopied, copy};
 pub use database::mssql;
 pub use database::{
-    DatabaseFacts, DatabaseSource, DatabaseUrl, Engine, Secret, ServerUrl, TableFacts, Tool,
-    UrlError, databases, is_database_url,
+    DatabaseFacts, DatabaseSource, DatabaseUrl, DrillReport, DrillServer, Engine, LoadReport,
+    LoadRequest, Secret, ServerUrl, TableFacts, Tool, UrlError, chosen_database, databases, drill,
+    is_database_url, load, recorded_tables,
 };
 pub use error::{Error, Failure, Result};
 pub use listing::{Entries, entries, find_entry, write_content};

@@ -70,6 +70,14 @@ impl Program {
         self
     }
 
+    /// As another user; only root can.
+    pub(crate) fn as_user(mut self, user: u32, group: u32) -> Self {
+        crate::fs::run_as(&mut self.command, user, group);
+        // Where it starts may be closed to that user.
+        self.command.current_dir("/");
+        self
+    }
+
     /// With a pipe to its standard input, which is otherwise empty.
     pub(crate) fn with_input(mut self) -> Self {
         self.command.stdin(Stdio::piped());

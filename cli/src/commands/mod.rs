@@ -8,6 +8,7 @@ pub mod completions;
 pub mod copy;
 pub mod demo;
 pub mod diff;
+pub mod drill;
 pub mod find;
 pub mod forget;
 pub mod index;
@@ -42,6 +43,7 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         Command::Compact(args) => compact::run(&context, &args),
         Command::Locks(args) => locks::run(&context, &args),
         Command::Forget(args) => forget::run(&context, &args),
+        Command::Drill(args) => drill::run(&context, &args),
         Command::Check(args) => check::run(&context, &args),
         Command::Repair(args) => repair::run(&context, &args),
         Command::Stats(args) => stats::run(&context, &args),

@@ -2,12 +2,16 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use clap::Args;
-use nightfold_ingest::{Error as IngestError, Progress, RestoreReport, RestoreRequest, restore};
+use nightfold_ingest::{
+    Error as IngestError, LoadRequest, Progress, RestoreReport, RestoreRequest, chosen_database,
+    load, restore,
+};
+use nightfold_repo::Repository;
 use nightfold_repo::format::escape_path;
 use nightfold_repo::repository::StoredSnapshot;
 use serde_json::json;
@@ -15,7 +19,9 @@ use serde_json::json;
 use crate::args::{Choice, JsonFlag};
 use crate::context::Context;
 use crate::exit::{Error, Outcome, Result};
+use crate::input::source::url;
 use crate::output::{Output, count, size};
+use crate::password::DatabasePassword;
 use crate::progress::{self, Reading};
 use crate::stop::Stop;
 use crate::{paths, select};
@@ -27,8 +33,22 @@ pub struct RestoreArgs {
     #[arg(value_name = "SNAP[:PATH]", default_value = "latest")]
     what: OsString,
     /// Where to: absolute paths are made anew below this folder
-    #[arg(long, value_name = "DIR")]
-    target: PathBuf,
+    #[arg(
+        long,
+        value_name = "DIR",
+        required_unless_present = "to",
+        conflicts_with = "to"
+    )]
+    target: Option<PathBuf>,
+    /// Load the dump of a database into a new database: sqlite:PATH, or postgres://user@host/NAME, or mysql://…;
+    /// without NAME it gets the one that it had. Of several dumps the one that PATH names, a path or a database's name
+    #[arg(long, value_name = "URL")]
+    to: Option<String>,
+    /// Put it in the place of a database that is there
+    #[arg(long, requires = "to")]
+    replace: bool,
+    #[command(flatten)]
+    database_password: DatabasePassword,
     /// Replace files that are there
     #[arg(long)]
     overwrite: bool,
@@ -42,6 +62,9 @@ pub struct RestoreArgs {
 pub fn run(context: &Context, args: &RestoreArgs) -> Result<Outcome> {
     let (wanted, path) = split(&args.what)?;
     let repository = context.open()?;
+    let Some(target) = &args.target else {
+        return into_database(context, args, &repository, wanted, path);
+    };
     let snapshot = select::snapshot(&repository, &context.messages, wanted, &args.choice)?;
     let path = path
         .map(|text| paths::given(&repository, &snapshot, text))
@@ -49,7 +72,7 @@ pub fn run(context: &Context, args: &RestoreArgs) -> Result<Outcome> {
         .filter(|path| !path.is_empty());
     let request = RestoreRequest {
         path,
-        target: args.target.clone(),
+        target: target.clone(),
         overwrite: args.overwrite,
     };
     let stop = Stop::on_signals()?;
@@ -71,7 +94,7 @@ pub fn run(context: &Context, args: &RestoreArgs) -> Result<Outcome> {
         other => other?,
     };
     tell(context, &report);
-    match print(context, args, &snapshot, &report) {
+    match print(context, args, target, &snapshot, &report) {
         Err(error) if !error.is_broken_pipe() => return Err(error),
         _ => {}
     }
@@ -80,6 +103,61 @@ pub fn run(context: &Context, args: &RestoreArgs) -> Result<Outcome> {
     } else {
         Outcome::Failed
     })
+}
+
+/// Loads a dump into a database.
+fn into_database(
+    context: &Context,
+    args: &RestoreArgs,
+    repository: &Arc<Repository>,
+    wanted: &str,
+    path: Option<&OsStr>,
+) -> Result<Outcome> {
+    let target = url(args.to.as_deref().unwrap_or_default())?;
+    let password = args.database_password.find(None)?;
+    let snapshot = select::snapshot(repository, &context.messages, wanted, &args.choice)?;
+    let path = path.and_then(OsStr::to_str).filter(|path| !path.is_empty());
+    let facts = chosen_database(&snapshot, path, Some(target.engine()))?;
+    let stop = Stop::on_signals()?;
+    // Where storage can be written to, prune deletes nothing meanwhile.
+    let _lease = repository.reading_lease("restore");
+    let request = LoadRequest {
+        facts: &facts,
+        target: &target,
+        password: password.as_ref(),
+        replace: args.replace,
+    };
+    let report = match load(repository, &snapshot, &request, stop.flag()) {
+        Err(IngestError::Interrupted) => {
+            return Err(Error::Interrupted("databases are as they were"));
+        }
+        other => other?,
+    };
+    for warning in &report.warnings {
+        context.messages.warning(warning);
+    }
+    let mut out = Output::open();
+    if args.json.json {
+        out.json(&json!({
+            "snapshot": snapshot.id.to_string(),
+            "time": snapshot.snapshot.time,
+            "database": report.database,
+            "tables": facts.tables,
+            "rows": facts.rows,
+            "warnings": report.warnings,
+        }))?;
+    } else if !context.quiet {
+        out.line(format_args!(
+            "restored {} with {} to the database {}",
+            count(facts.tables, "table"),
+            count(facts.rows, "row"),
+            report.database,
+        ))?;
+    }
+    match out.finish() {
+        Err(error) if !error.is_broken_pipe() => Err(error),
+        _ => Ok(Outcome::Done),
+    }
 }
 
 /// `SNAP`, `SNAP:PATH`, or `:PATH` of the latest.
@@ -116,6 +194,7 @@ fn tell(context: &Context, report: &RestoreReport) {
 fn print(
     context: &Context,
     args: &RestoreArgs,
+    target: &Path,
     snapshot: &StoredSnapshot,
     report: &RestoreReport,
 ) -> Result<()> {
@@ -129,7 +208,7 @@ fn print(
         out.json(&json!({
             "snapshot": snapshot.id.to_string(),
             "time": snapshot.snapshot.time,
-            "target": args.target.display().to_string(),
+            "target": target.display().to_string(),
             "files": report.files,
             "bytes": report.bytes,
             "warnings": report.warnings,
@@ -140,7 +219,7 @@ fn print(
             "restored {}, {}, to {}; every chunk's id was checked",
             count(report.files, "file"),
             size(report.bytes),
-            args.target.display(),
+            target.display(),
         ))?;
     }
     out.finish()

@@ -26,10 +26,13 @@ pub fn run(context: &Context, args: &SnapshotsArgs) -> Result<Outcome> {
     snapshots.retain(|stored| args.filter.matches(&stored.snapshot));
     let proven = repository.proven_snapshots()?;
     let proven = |stored: &StoredSnapshot| proven.get(&stored.id).copied();
+    let drills = repository.drills()?;
+    let drill = |stored: &StoredSnapshot| drills.get(&stored.id).copied();
     let mut out = Output::open();
     if args.json.json {
         let snapshots = snapshots.iter();
-        let described = snapshots.map(|stored| SnapshotJson::new(stored, proven(stored)));
+        let described =
+            snapshots.map(|stored| SnapshotJson::new(stored, proven(stored), drill(stored)));
         out.json(&described.collect::<Vec<_>>())?;
         out.finish()?;
         return Ok(Outcome::Done);
@@ -43,6 +46,7 @@ pub fn run(context: &Context, args: &SnapshotsArgs) -> Result<Outcome> {
         ("SIZE", Align::Right),
         ("ADDED", Align::Right),
         ("PROVEN", Align::Left),
+        ("DRILLED", Align::Left),
         ("", Align::Left),
     ]);
     for stored in &snapshots {
@@ -61,6 +65,11 @@ pub fn run(context: &Context, args: &SnapshotsArgs) -> Result<Outcome> {
             size(snapshot.stats.size),
             size(snapshot.stats.added),
             proven(stored).map_or_else(|| "-".to_owned(), time::day),
+            match drill(stored) {
+                None => "-".to_owned(),
+                Some(drill) if drill.passed() => time::day(drill.time),
+                Some(drill) => format!("{} FAILED", time::day(drill.time)),
+            },
             state.to_owned(),
         ]);
     }

@@ -7,6 +7,10 @@
 //! | `facts` | what is put down with every dump |
 //! | `checksum` | checksums of tables |
 //! | `sink` | where dumps go |
+//! | `load` | dumps back into databases |
+//! | `drill` | dumps loaded, compared and thrown away |
+//! | `private` | servers started for a drill |
+//! | `stage` | folders for copies and servers |
 //! | `text` | dumps as text, followed as they go by |
 //! | `sqlite` | SQLite |
 //! | `postgres` | PostgreSQL |
@@ -14,17 +18,23 @@
 //! | `mssql` | SQL Server |
 
 mod checksum;
+mod drill;
 mod facts;
+mod load;
 pub mod mssql;
 mod mysql;
 mod postgres;
+mod private;
 mod secret;
 mod sink;
 mod sqlite;
+mod stage;
 mod text;
 mod url;
 
+pub use drill::{DrillReport, DrillServer, drill};
 pub use facts::{DatabaseFacts, TableFacts, Tool, databases};
+pub use load::{LoadReport, LoadRequest, chosen_database, load, recorded_tables};
 pub use secret::Secret;
 pub use url::{DatabaseUrl, Engine, ServerUrl, UrlError, is_database_url};
 

@@ -6,15 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::facts::{DatabaseFacts, Tool};
+use super::facts::{DatabaseFacts, TableFacts, Tool};
+use super::load::{Server, Writer};
 use super::secret::SecretFile;
 use super::sink::Sink;
 use super::text::{Follow, MysqlText, Piece, Summed};
 use super::{DatabaseSource, DatabaseUrl, Dump, Secret, ServerUrl};
-use crate::error::{Error, NO_SNAPSHOT, Result};
+use crate::error::{Error, NO_DRILL, NO_SNAPSHOT, NOT_LOADED, Result};
 use crate::process::Program;
 
 /// What a dump is asked for: rows in the order of keys, nothing that changes by itself, binary data that survive any
@@ -154,7 +155,7 @@ impl Client {
 
     fn info(&self, database: &str, cancel: &AtomicBool) -> Result<Info> {
         let query = format!(
-            "SELECT JSON_OBJECT('version', VERSION(), 'log', @@log_bin,
+            "SELECT JSON_OBJECT('version', VERSION(), 'log', IF(@@log_bin, 1, 0),
              'time', DATE_FORMAT(UTC_TIMESTAMP(6), '%Y-%m-%dT%H:%i:%s.%fZ'),
              'charset', (SELECT DEFAULT_CHARACTER_SET_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {0}),
              'collation', (SELECT DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {0}))",
@@ -220,6 +221,79 @@ impl Client {
                 exit: 0,
             },
         })
+    }
+}
+
+impl Server for Client {
+    fn exists(&self, name: &str, cancel: &AtomicBool) -> Result<bool> {
+        let query = format!(
+            "SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {}",
+            literal(name)
+        );
+        Ok(self.ask(&query, NOT_LOADED, cancel)? == ["1"])
+    }
+
+    fn create(&self, name: &str, facts: &DatabaseFacts, cancel: &AtomicBool) -> Result<()> {
+        let mut query = format!("CREATE DATABASE {}", quoted(name));
+        for (detail, option) in [("charset", "CHARACTER SET"), ("collation", "COLLATE")] {
+            if let Some(value) = facts.details.get(detail).and_then(Value::as_str) {
+                query.push_str(&format!(" {option} {}", literal(value)));
+            }
+        }
+        self.ask(&query, NOT_LOADED, cancel).map(drop)
+    }
+
+    fn remove(&self, name: &str, cancel: &AtomicBool) -> Result<()> {
+        let query = format!("DROP DATABASE IF EXISTS {}", quoted(name));
+        self.ask(&query, NOT_LOADED, cancel).map(drop)
+    }
+
+    fn load(&self, name: &str, write: Writer<'_>, cancel: &AtomicBool) -> Result<Vec<String>> {
+        let client = self
+            .program(self.family.client(), NOT_LOADED)
+            .args(["--batch", "--binary-mode", "--"])
+            .args([name])
+            .with_input();
+        let ((), said) = client.run(cancel, |pipes| {
+            let no_input = || failed(&self.url, &"the client has no input");
+            let mut input = pipes.stdin.ok_or_else(no_input)?;
+            write(&mut input)
+        })?;
+        Ok(said)
+    }
+
+    /// There is no such statement, and neither views nor triggers can be moved.
+    fn rename(&self, _from: &str, _to: &str, _cancel: &AtomicBool) -> Result<bool> {
+        Ok(false)
+    }
+
+    fn tables(&self, name: &str, cancel: &AtomicBool) -> Result<Vec<TableFacts>> {
+        let dumped = self.dump(name, cancel, |output| {
+            let mut summed = Summed::new(output, MysqlText::default());
+            std::io::copy(&mut summed, &mut std::io::sink()).map_err(Error::Output)?;
+            Ok(summed.finish().0)
+        })?;
+        Ok(dumped.read)
+    }
+
+    fn check(&self, name: &str, cancel: &AtomicBool) -> Result<Option<Vec<String>>> {
+        let query = format!(
+            "SELECT CONCAT('CHECK TABLE `', REPLACE(TABLE_SCHEMA, '`', '``'), '`.`', REPLACE(TABLE_NAME, '`', '``'), '`;')
+             FROM information_schema.TABLES WHERE TABLE_SCHEMA = {} AND TABLE_TYPE = 'BASE TABLE'",
+            literal(name)
+        );
+        let checks = self.ask(&query, NO_DRILL, cancel)?;
+        let lines = match checks.as_slice() {
+            [] => Vec::new(),
+            checks => self.ask(&checks.join("\n"), NO_DRILL, cancel)?,
+        };
+        // Table, operation, kind of message, message.
+        let complaints = lines.into_iter().filter(|line| {
+            let mut fields = line.split('\t').skip(2);
+            let (kind, text) = (fields.next(), fields.next());
+            kind == Some("error") || (kind == Some("status") && text != Some("OK"))
+        });
+        Ok(Some(complaints.collect()))
     }
 }
 
@@ -447,6 +521,11 @@ fn option_file(password: &Secret) -> std::io::Result<SecretFile> {
     }
     text.extend_from_slice(b"\"\n");
     SecretFile::new(&text)
+}
+
+/// A name in a statement.
+fn quoted(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
 }
 
 /// A text in a statement.

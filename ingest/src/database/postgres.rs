@@ -1,20 +1,22 @@
 //! PostgreSQL, by its own `psql`, `pg_dump` and `pg_dumpall`.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::sync::atomic::AtomicBool;
 
 use nightfold_repo::Repository;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::facts::{DatabaseFacts, Tool};
+use super::facts::{DatabaseFacts, TableFacts, Tool};
+use super::load::{Server, Writer};
 use super::secret::SecretFile;
 use super::sink::Sink;
 use super::text::{PostgresText, Summed};
 use super::{DatabaseSource, Dump, Secret, ServerUrl};
-use crate::error::{Error, NO_SNAPSHOT, Result};
+use crate::error::{Error, NO_DRILL, NO_SNAPSHOT, NOT_LOADED, Result};
 use crate::process::{Pipes, Program};
 
 /// Where questions about the server itself are asked unless the URL names a database.
@@ -193,6 +195,88 @@ impl Client {
     }
 }
 
+impl Server for Client {
+    fn exists(&self, name: &str, cancel: &AtomicBool) -> Result<bool> {
+        let query = format!(
+            "SELECT count(*) FROM pg_catalog.pg_database WHERE datname = {}",
+            literal(name)
+        );
+        Ok(self.ask(MAINTENANCE, &query, NOT_LOADED, cancel)? == ["1"])
+    }
+
+    fn create(&self, name: &str, facts: &DatabaseFacts, cancel: &AtomicBool) -> Result<()> {
+        let mut query = format!("CREATE DATABASE {} TEMPLATE template0", quoted(name));
+        for (detail, option) in [
+            ("encoding", "ENCODING"),
+            ("collate", "LC_COLLATE"),
+            ("ctype", "LC_CTYPE"),
+        ] {
+            if let Some(value) = facts.details.get(detail).and_then(Value::as_str) {
+                let _ = write!(query, " {option} {}", literal(value));
+            }
+        }
+        self.ask(MAINTENANCE, &query, NOT_LOADED, cancel).map(drop)
+    }
+
+    fn remove(&self, name: &str, cancel: &AtomicBool) -> Result<()> {
+        let query = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(name));
+        self.ask(MAINTENANCE, &query, NOT_LOADED, cancel).map(drop)
+    }
+
+    fn load(&self, name: &str, write: Writer<'_>, cancel: &AtomicBool) -> Result<Vec<String>> {
+        let psql = self
+            .psql(NOT_LOADED, name)
+            .args(["--output=/dev/null"])
+            .with_input();
+        let ((), said) = psql.run(cancel, |pipes| {
+            let no_input = || failed(&self.url, &"psql has no input");
+            let mut input = pipes.stdin.ok_or_else(no_input)?;
+            // Not `--single-transaction`: that would commit what came of a dump that ends too early, as when we are
+            // killed.
+            input.write_all(b"BEGIN;\n").map_err(Error::Output)?;
+            write(&mut input)?;
+            input.write_all(b"\nCOMMIT;\n").map_err(Error::Output)
+        })?;
+        Ok(said)
+    }
+
+    fn rename(&self, from: &str, to: &str, cancel: &AtomicBool) -> Result<bool> {
+        self.remove(to, cancel)?;
+        let query = format!("ALTER DATABASE {} RENAME TO {}", quoted(from), quoted(to));
+        self.ask(MAINTENANCE, &query, NOT_LOADED, cancel)?;
+        Ok(true)
+    }
+
+    fn tables(&self, name: &str, cancel: &AtomicBool) -> Result<Vec<TableFacts>> {
+        let dumped = self.dump(name, &[], cancel, |output| {
+            let mut summed = Summed::new(output, PostgresText::default());
+            std::io::copy(&mut summed, &mut std::io::sink()).map_err(Error::Output)?;
+            Ok(summed.finish().0)
+        })?;
+        Ok(dumped.read)
+    }
+
+    fn check(&self, name: &str, cancel: &AtomicBool) -> Result<Option<Vec<String>>> {
+        let check = self
+            .program("pg_amcheck", NO_DRILL, name)
+            .args(["--install-missing", "--heapallindexed"]);
+        let checked = check.run(cancel, |pipes| read_lines(pipes.stdout));
+        match checked {
+            Ok(_) => Ok(Some(Vec::new())),
+            // It prints what it finds, and ends with 2.
+            Err(Error::Command {
+                how, stderr_tail, ..
+            }) if how.ends_with("status 2") => {
+                let mut complaints = vec!["pg_amcheck found damage".to_owned()];
+                complaints.extend(stderr_tail);
+                Ok(Some(complaints))
+            }
+            Err(Error::Interrupted) => Err(Error::Interrupted),
+            Err(_) => Ok(None),
+        }
+    }
+}
+
 /// What came of a run of `pg_dump`.
 struct Dumped<T> {
     read: T,
@@ -355,6 +439,16 @@ fn refuse_old_tool(url: &ServerUrl, info: &Info, tool: &str) -> Result<()> {
         info.version
     );
     Err(failed(url, &text))
+}
+
+/// A name in a statement.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A text in a statement.
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
 }
 
 /// A file as `PGPASSFILE` names one.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -15,7 +14,9 @@ use serde_json::{Value, json};
 use super::Dump;
 use super::checksum::RowSum;
 use super::facts::{DatabaseFacts, TableFacts};
+use super::load::Writer;
 use super::sink::Sink;
+use super::stage::Stage;
 use crate::error::{Error, Result};
 use crate::fs::path_bytes;
 
@@ -53,14 +54,10 @@ impl Dump for SqliteDump {
 
     fn make(&self, sink: &mut Sink<'_, '_>) -> Result<()> {
         let time = jiff::Timestamp::now();
-        let mut copy = Copy::of(&self.file, sink.cancel())?;
-        copy.file
-            .seek(SeekFrom::Start(0))
-            .map_err(|error| failed(&self.file, &error))?;
+        let copy = Copy::of(&self.file, sink.cancel())?;
         sink.store(&self.path, &copy.file)?;
-        let tables = copy
-            .tables(sink.cancel())
-            .map_err(|error| failed(&self.file, &error))?;
+        let tables =
+            tables(&copy.connection, sink.cancel()).map_err(|error| failed(&self.file, &error))?;
         if sink.cancel().load(Ordering::Relaxed) {
             return Err(Error::Interrupted);
         }
@@ -83,41 +80,33 @@ impl Dump for SqliteDump {
     }
 }
 
-/// A private copy of a database. Its file has no name any more: it is gone when this process is.
+/// A private copy of a database.
 struct Copy {
     connection: Connection,
     file: File,
+    _stage: Stage,
 }
 
 impl Copy {
     fn of(source: &Path, cancel: &AtomicBool) -> Result<Self> {
-        let from = open(source).map_err(|error| failed(source, &error))?;
-        let staged = tempfile::Builder::new()
-            .prefix("nightfold-")
-            .suffix(".sqlite")
-            .tempfile()
-            .map_err(|error| failed(&std::env::temp_dir(), &error))?;
-        let mut to = Connection::open(staged.path()).map_err(|error| failed(source, &error))?;
-        // A copy that is thrown away when anything fails needs no journal, which would have a name of its own.
-        to.execute_batch(
-            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; SELECT * FROM sqlite_schema;",
-        )
-        .map_err(|error| failed(source, &error))?;
-        let file = staged.reopen().map_err(|error| failed(source, &error))?;
-        staged.close().map_err(|error| failed(source, &error))?;
-        copy(&from, &mut to, cancel).map_err(|error| failed(source, &error))?;
+        let told = |error: &dyn std::fmt::Display| failed(source, error);
+        let from = open(source).map_err(|error| told(&error))?;
+        let stage = Stage::new().map_err(|error| failed(&std::env::temp_dir(), &error))?;
+        let path = stage.path("copy");
+        let mut to = Connection::open(&path).map_err(|error| told(&error))?;
+        // A copy that is thrown away when anything fails needs no journal.
+        to.execute_batch("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF")
+            .map_err(|error| told(&error))?;
+        copy(&from, &mut to, cancel).map_err(|error| told(&error))?;
         if cancel.load(Ordering::Relaxed) {
             return Err(Error::Interrupted);
         }
+        drop(to);
         Ok(Self {
-            connection: to,
-            file,
+            file: File::open(&path).map_err(|error| told(&error))?,
+            connection: open_still(&path).map_err(|error| told(&error))?,
+            _stage: stage,
         })
-    }
-
-    /// What every table holds.
-    fn tables(&self, cancel: &AtomicBool) -> rusqlite::Result<Vec<TableFacts>> {
-        tables(&self.connection, cancel)
     }
 
     fn details(&self) -> rusqlite::Result<(BTreeMap<String, Value>, String)> {
@@ -144,6 +133,87 @@ impl Copy {
     }
 }
 
+/// Makes a file of what `write` writes. Another database is replaced by SQLite itself, so that whoever uses it sees the
+/// old or the new one.
+pub(super) fn restore(
+    path: &Path,
+    replace: bool,
+    write: Writer<'_>,
+    cancel: &AtomicBool,
+) -> Result<()> {
+    let is_there = std::fs::symlink_metadata(path).is_ok();
+    if is_there && !replace {
+        return Err(Error::DatabaseExists(path.display().to_string()));
+    }
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    let folder = folder.unwrap_or(Path::new("."));
+    let in_folder = |error: &dyn std::fmt::Display| failed(path, error);
+    let mut staged = tempfile::Builder::new()
+        .prefix(".nightfold-restore-")
+        .tempfile_in(folder)
+        .map_err(|error| in_folder(&error))?;
+    write(staged.as_file_mut())?;
+    if cancel.load(Ordering::Relaxed) {
+        return Err(Error::Interrupted);
+    }
+    staged
+        .as_file()
+        .sync_all()
+        .map_err(|error| in_folder(&error))?;
+    if !is_there {
+        // A log that somebody left beside it would be taken for its own.
+        for suffix in ["-wal", "-journal", "-shm"] {
+            let mut beside = path.as_os_str().to_owned();
+            beside.push(suffix);
+            if std::fs::symlink_metadata(&beside).is_ok() {
+                let beside = beside.display();
+                let text = format!("{beside} of another database is there: remove it first");
+                return Err(failed(path, &text));
+            }
+        }
+        staged
+            .persist_noclobber(path)
+            .map_err(|error| in_folder(&error.error))?;
+        return Ok(());
+    }
+    let from = open_still(staged.path()).map_err(|error| failed(path, &error))?;
+    let mut to = open(path).map_err(|error| failed(path, &error))?;
+    copy(&from, &mut to, cancel).map_err(|error| failed(path, &error))?;
+    if cancel.load(Ordering::Relaxed) {
+        return Err(Error::Interrupted);
+    }
+    Ok(())
+}
+
+/// The tables of what `write` writes, and what `integrity_check` has to say.
+pub(super) fn look_at(
+    write: Writer<'_>,
+    cancel: &AtomicBool,
+) -> Result<(Vec<TableFacts>, Vec<String>)> {
+    let staged = Stage::new().and_then(|stage| {
+        let file = File::create(stage.path("copy"))?;
+        Ok((stage, file))
+    });
+    let (stage, mut file) = staged.map_err(|error| failed(&std::env::temp_dir(), &error))?;
+    write(&mut file)?;
+    let looked = open_still(&stage.path("copy")).and_then(|connection| {
+        let check = integrity(&connection)?;
+        let mut tables = tables(&connection, cancel)?;
+        tables.sort();
+        Ok((tables, check))
+    });
+    let (tables, check) = match looked {
+        Ok(looked) => looked,
+        // What is no database is no error of ours.
+        Err(error) => (Vec::new(), error.to_string()),
+    };
+    if cancel.load(Ordering::Relaxed) {
+        return Err(Error::Interrupted);
+    }
+    let complaints = (check != "ok").then(|| format!("integrity_check says: {check}"));
+    Ok((tables, complaints.into_iter().collect()))
+}
+
 /// What `integrity_check` says: `ok`, or the first of its complaints.
 pub(super) fn integrity(connection: &Connection) -> rusqlite::Result<String> {
     connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
@@ -158,6 +228,14 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
     })?;
     connection.busy_timeout(PATIENCE)?;
     Ok(connection)
+}
+
+/// Opens a file that nobody writes to, whatever it says of a write-ahead log: nothing is written beside it.
+fn open_still(path: &Path) -> rusqlite::Result<Connection> {
+    let escaped =
+        percent_encoding::percent_encode(path_bytes(path), percent_encoding::NON_ALPHANUMERIC);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags)
 }
 
 /// Copies all pages as they are at one moment. With a write-ahead log others go on writing meanwhile; with a rollback

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use percent_encoding::percent_decode_str;
@@ -254,6 +254,24 @@ impl fmt::Display for DatabaseUrl {
 }
 
 impl ServerUrl {
+    /// A server on this machine, without database.
+    pub(super) fn on_socket(engine: Engine, user: &str, socket: &Path) -> Self {
+        let socket = socket.display().to_string();
+        let (host, parameters) = match engine {
+            Engine::Postgres => (Some(socket), BTreeMap::new()),
+            _ => (None, BTreeMap::from([("socket".to_owned(), socket)])),
+        };
+        Self {
+            engine,
+            user: Some(user.to_owned()),
+            host,
+            port: None,
+            instance: None,
+            database: None,
+            parameters,
+        }
+    }
+
     /// Host, port and instance in one word; empty if the URL names none of them.
     pub(crate) fn place(&self) -> String {
         let mut place = match &self.host {

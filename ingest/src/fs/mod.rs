@@ -21,5 +21,7 @@ pub use found::{Found, FoundKind, LinkIdentity, ScanItem, Xattrs};
 pub use restore::{Device, Target};
 pub use safe_path::{UnsafePath, safe_join};
 pub use scan::{Scan, ScanError};
+pub(crate) use unix::{
+    answers, give_away, in_own_group, kill_group, killed_by, private_file, process_owner, run_as,
+};
 pub use unix::{as_path, holes, open_regular, path_bytes};
-pub(crate) use unix::{in_own_group, kill_group, killed_by, private_file, process_owner};

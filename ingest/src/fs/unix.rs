@@ -457,3 +457,19 @@ pub(crate) fn private_file(content: &[u8]) -> io::Result<(File, PathBuf)> {
     let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
     Ok((file, path))
 }
+
+/// Makes a command run as another user; only root can.
+pub(crate) fn run_as(command: &mut std::process::Command, user: u32, group: u32) {
+    use std::os::unix::process::CommandExt as _;
+    command.uid(user).gid(group);
+}
+
+/// Makes another user the owner of a file or folder; only root can.
+pub(crate) fn give_away(path: &Path, user: u32, group: u32) -> io::Result<()> {
+    std::os::unix::fs::chown(path, Some(user), Some(group))
+}
+
+/// Whether somebody listens at a socket in the file system.
+pub(crate) fn answers(socket: &Path) -> bool {
+    std::os::unix::net::UnixStream::connect(socket).is_ok()
+}

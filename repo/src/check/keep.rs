@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use jiff::Timestamp;
 
 use super::CheckReport;
-use super::proof::{Findings, Proofs};
+use super::proof::{DrillOutcome, Findings, Proofs};
 use super::records::problem;
 use crate::error::{Error, Result};
 use crate::format::{Kind, ObjectId, ObjectName, Proof};
@@ -78,6 +78,25 @@ impl Repository {
         Ok(self.proofs()?.into_snapshots())
     }
 
+    /// Snapshots of databases with which a drill was made, and how the last one of each ended.
+    pub fn drills(&self) -> Result<BTreeMap<ObjectId, DrillOutcome>> {
+        Ok(self.proofs()?.into_drills())
+    }
+
+    /// Puts down how a drill with a snapshot ended, now.
+    pub fn record_drill(&self, snapshot: ObjectId, passed: bool) -> Result<()> {
+        let time = Timestamp::now();
+        let not_removed = replace(
+            self,
+            |_| false,
+            |proofs| proofs.drilled(snapshot, time, passed),
+        )?;
+        if let Some(error) = not_removed {
+            self.notice(&format!("an older proof is left: {error}"));
+        }
+        Ok(())
+    }
+
     /// To be called by whoever moves frames from packs that were read to new ones: no snapshot counts as proven
     /// until a check has read data again.
     pub fn unprove_snapshots(&self) -> Result<()> {
@@ -108,6 +127,9 @@ fn replace(
     let packs = repository.storage().list(Kind::Pack)?;
     let packs: HashSet<ObjectId> = packs.iter().map(|listed| listed.id).collect();
     proofs.keep_packs(|pack| packs.contains(&pack));
+    let snapshots = repository.storage().list(Kind::Snapshot)?;
+    let snapshots: HashSet<ObjectId> = snapshots.iter().map(|listed| listed.id).collect();
+    proofs.keep_drills(|snapshot| snapshots.contains(&snapshot));
     for record in proofs.to_records() {
         repository.put_record(Kind::Proof, &record)?;
     }

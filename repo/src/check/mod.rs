@@ -52,6 +52,7 @@ use crate::format::{Kind, ObjectId, ObjectName};
 use crate::repository::Repository;
 use keep::Known;
 pub(crate) use objects::reason;
+pub use proof::DrillOutcome;
 use proof::Findings;
 use reader::Reader;
 use records::Judged;

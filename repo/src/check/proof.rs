@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::format::{ObjectId, Proof, Proven};
+use crate::format::{Drill, ObjectId, Proof, Proven};
 
 /// Packs told of in one record: it must stay far below what a document may have.
 const RECORD_PACKS_MAX: usize = 200_000;
@@ -20,11 +20,27 @@ pub(super) struct Look {
     pub(super) damaged: bool,
 }
 
+/// How the last drill of a snapshot ended. Of two at the same time the one that failed counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DrillOutcome {
+    /// When.
+    pub time: Timestamp,
+    failed: bool,
+}
+
+impl DrillOutcome {
+    /// Whether all of it was as it should be.
+    pub fn passed(&self) -> bool {
+        !self.failed
+    }
+}
+
 /// What all proofs together say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Proofs {
     looks: BTreeMap<ObjectId, Look>,
     snapshots: BTreeMap<ObjectId, Timestamp>,
+    drills: BTreeMap<ObjectId, DrillOutcome>,
     /// What compact has put down.
     aged: BTreeSet<ObjectId>,
     rebased: BTreeSet<ObjectId>,
@@ -75,6 +91,15 @@ impl Proofs {
                 *newest = time.max(*newest);
             }
         }
+        let mut drills: BTreeMap<ObjectId, DrillOutcome> = BTreeMap::new();
+        for drill in records.iter().flat_map(|record| &record.drills) {
+            if let Ok(time) = drill.time.parse() {
+                let failed = !drill.passed;
+                let outcome = DrillOutcome { time, failed };
+                let newest = drills.entry(drill.snapshot).or_insert(outcome);
+                *newest = outcome.max(*newest);
+            }
+        }
         let all = |marks: fn(&Proof) -> &[ObjectId]| {
             let marked = records.iter().flat_map(|record| marks(record));
             marked.copied().collect()
@@ -82,6 +107,7 @@ impl Proofs {
         Self {
             looks,
             snapshots,
+            drills,
             aged: all(|record| &record.aged),
             rebased: all(|record| &record.rebased),
         }
@@ -101,6 +127,25 @@ impl Proofs {
     /// All snapshots that are proven.
     pub(super) fn into_snapshots(self) -> BTreeMap<ObjectId, Timestamp> {
         self.snapshots
+    }
+
+    /// All snapshots with which a drill was made.
+    pub(super) fn into_drills(self) -> BTreeMap<ObjectId, DrillOutcome> {
+        self.drills
+    }
+
+    /// Leaves out drills of snapshots that are gone.
+    pub(super) fn keep_drills(&mut self, is_there: impl Fn(ObjectId) -> bool) {
+        self.drills.retain(|snapshot, _| is_there(*snapshot));
+    }
+
+    /// Adds the outcome of a drill.
+    pub(super) fn drilled(&mut self, snapshot: ObjectId, time: Timestamp, passed: bool) {
+        let outcome = DrillOutcome {
+            time,
+            failed: !passed,
+        };
+        self.drills.insert(snapshot, outcome);
     }
 
     /// Whether the findings take something away: where nothing was read, only that is worth a new record.
@@ -165,6 +210,15 @@ impl Proofs {
                 .snapshots
                 .iter()
                 .map(|(id, time)| proven(id, time))
+                .collect(),
+            drills: self
+                .drills
+                .iter()
+                .map(|(snapshot, outcome)| Drill {
+                    snapshot: *snapshot,
+                    time: outcome.time.to_string(),
+                    passed: outcome.passed(),
+                })
                 .collect(),
             aged: self.aged.iter().copied().collect(),
             rebased: self.rebased.iter().copied().collect(),

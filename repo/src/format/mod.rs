@@ -22,7 +22,7 @@ pub use pack::{
     StreamKind, decode_frame_length, encode_frame_length,
 };
 pub use record::{
-    CondemnedFrames, CondemnedRecord, Forgotten, Lease, LeaseRecord, ProcessIdentity, Proof,
+    CondemnedFrames, CondemnedRecord, Drill, Forgotten, Lease, LeaseRecord, ProcessIdentity, Proof,
     Proven, Tombstone, Verdict, Work,
 };
 pub use snapshot::{Snapshot, SnapshotStats, Writer as SnapshotWriter, escape_path, unescape_path};

@@ -146,12 +146,26 @@ pub struct Proof {
     /// Snapshots, and since when all that they need is proven: the oldest of their packs' times.
     #[serde(default)]
     pub snapshots: Vec<Proven>,
+    /// Snapshots of databases that were loaded into one and compared, and how the last try ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drills: Vec<Drill>,
     /// Packs whose whole frames were compressed as well as compact can: it does not try again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aged: Vec<ObjectId>,
     /// Packs in which compact found no chains worth shortening.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rebased: Vec<ObjectId>,
+}
+
+/// A snapshot that was loaded into a scratch database and compared with what was put down when it was made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drill {
+    /// The snapshot.
+    pub snapshot: ObjectId,
+    /// When that ended. RFC 3339, UTC.
+    pub time: String,
+    /// All of it was as it should be.
+    pub passed: bool,
 }
 
 /// An object, and when it was proven.

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
@@ -15,7 +15,7 @@ use tokio_util::compat::{Compat, TokioAsyncWriteCompatExt as _};
 
 use super::address::{Address, DEFAULT_PORT, Encryption, Password, Trust};
 use super::browser;
-use super::error::{MssqlError, Result};
+use super::error::{MssqlError, Result, told};
 
 /// How long one address of a host may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -24,35 +24,28 @@ const POLL: Duration = Duration::from_millis(100);
 /// The largest packets that the server may agree to: a batch has at most 65536 of them.
 const PACKET_BYTES: u32 = 32_767;
 
-/// Tells whether the run was told to stop.
-pub type Interrupt = Arc<dyn Fn() -> bool + Send + Sync>;
-
 /// One session with a server.
-pub struct Connection {
+pub struct Connection<'a> {
     runtime: Runtime,
     client: Client<Compat<TcpStream>>,
-    interrupt: Option<Interrupt>,
+    interrupt: Option<&'a AtomicBool>,
     /// Set when an answer was left half read: what follows in the stream is not the next answer.
     broken: bool,
 }
 
-impl Connection {
-    /// Connects and logs in. Commands have no time limit.
+impl<'a> Connection<'a> {
+    /// Connects and logs in. Commands have no time limit; they end when `interrupt` is set.
     pub fn open(
         address: &Address,
         password: &Password,
-        interrupt: Option<Interrupt>,
+        interrupt: Option<&'a AtomicBool>,
     ) -> Result<Self> {
         let runtime = Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| MssqlError::io("cannot prepare the connection", error))?;
         let resolved = resolve(address)?;
-        let client = wait(
-            &runtime,
-            interrupt.as_ref(),
-            log_in(address, password, &resolved),
-        )??;
+        let client = wait(&runtime, interrupt, log_in(address, password, &resolved))??;
         let mut connection = Self {
             runtime,
             client,
@@ -111,7 +104,7 @@ impl Connection {
             }
             Ok(())
         };
-        let done = wait(&self.runtime, self.interrupt.as_ref(), work).and_then(|done| done);
+        let done = wait(&self.runtime, self.interrupt, work).and_then(|done| done);
         // The driver tells of a server's error only after the whole answer.
         self.broken = !matches!(done, Ok(()) | Err(MssqlError::Server { .. }));
         done
@@ -127,14 +120,14 @@ const SESSION: &str = "SET TEXTSIZE 2147483647; SET ROWCOUNT 0; SET NOCOUNT ON; 
 /// Drives `work` to its end, unless the run is told to stop before.
 fn wait<T>(
     runtime: &Runtime,
-    interrupt: Option<&Interrupt>,
+    interrupt: Option<&AtomicBool>,
     work: impl Future<Output = T>,
 ) -> Result<T> {
     let stopped = async {
         let Some(interrupt) = interrupt else {
             return std::future::pending().await;
         };
-        while !interrupt() {
+        while !interrupt.load(Ordering::Relaxed) {
             tokio::time::sleep(POLL).await;
         }
     };
@@ -265,7 +258,8 @@ fn refused(address: &Address, error: tiberius::error::Error) -> MssqlError {
         Driver::Tls(reason) => MssqlError::Tls {
             address: shown,
             reason: format!(
-                "{reason}; name the authority's certificate, or say that it is trusted"
+                "{}; name the authority's certificate, or say that it is trusted",
+                first_sentence(&reason)
             ),
         },
         Driver::Protocol(reason) if reason.contains("encryption level") => MssqlError::Tls {
@@ -276,7 +270,12 @@ fn refused(address: &Address, error: tiberius::error::Error) -> MssqlError {
         },
         other => MssqlError::Connection {
             what: format!("cannot log in to {shown}"),
-            reason: other.to_string(),
+            reason: told(&other),
         },
     }
+}
+
+/// The driver goes on about its own functions.
+fn first_sentence(reason: &str) -> &str {
+    reason.split_once(". ").map_or(reason, |(first, _)| first)
 }

@@ -153,8 +153,19 @@ impl MssqlError {
             },
             other => Self::Connection {
                 what,
-                reason: other.to_string(),
+                reason: told(&other),
             },
         }
+    }
+}
+
+/// What the driver says, without what it says before that.
+pub(super) fn told(error: &tiberius::error::Error) -> String {
+    match error {
+        tiberius::error::Error::Io { message, .. } => {
+            let said_twice = "An error occurred during the attempt of performing I/O: ";
+            message.replace(said_twice, "")
+        }
+        other => other.to_string(),
     }
 }

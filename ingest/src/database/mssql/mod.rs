@@ -33,7 +33,7 @@ mod script;
 
 pub use address::{Address, DEFAULT_PORT, Encryption, Password, Trust};
 pub use catalog::{NotCovered, ServerFacts};
-pub use connection::{Connection, Interrupt};
+pub use connection::Connection;
 pub use databases::{create_database, database_exists, drop_database, rename_database};
 pub use dump::{DumpOptions, DumpReport, Isolation, dump};
 pub use error::{MssqlError, Result};

@@ -86,7 +86,7 @@ impl Server {
         Some(Self { address, secret })
     }
 
-    fn open(&self, database: &str) -> Connection {
+    fn open(&self, database: &str) -> Connection<'static> {
         let address = self.address.with_database(database);
         Connection::open(&address, &password(&self.secret), None).unwrap()
     }
@@ -149,7 +149,7 @@ impl Server {
         script
     }
 
-    fn recorded(&self, database: &str, file: Option<&str>, act: impl FnOnce(&mut Connection)) {
+    fn recorded(&self, database: &str, file: Option<&str>, act: impl FnOnce(&mut Connection<'_>)) {
         let about = env::var("NIGHTFOLD_TEST_MSSQL_RECORD").ok();
         let Some((about, file)) = about.zip(file) else {
             return act(&mut self.open(database));

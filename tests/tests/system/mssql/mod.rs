@@ -38,7 +38,7 @@ fn password(text: &str) -> Password {
     Password::new(text.to_owned().into())
 }
 
-fn open(port: u16) -> Connection {
+fn open(port: u16) -> Connection<'static> {
     Connection::open(&local(port, "rtc"), &password("secret-1"), None).unwrap()
 }
 

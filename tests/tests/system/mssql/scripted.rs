@@ -1,10 +1,10 @@
 //! What the logical dump does with a server that misbehaves.
 
 use std::net::TcpListener;
+use std::sync::atomic::AtomicBool;
 
 use nightfold_ingest::mssql::{
-    Address, Connection, DumpOptions, Encryption, Interrupt, Isolation, MssqlError, ServerFacts,
-    dump, load,
+    Address, Connection, DumpOptions, Encryption, Isolation, MssqlError, ServerFacts, dump, load,
 };
 use nightfold_tests::tds::{Answer, Scripted, Value};
 
@@ -193,8 +193,8 @@ fn nobody_at_the_address_is_told_with_it() {
 fn a_silent_server_can_be_given_up() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = local(listener.local_addr().unwrap().port(), "rtc");
-    let interrupt: Interrupt = std::sync::Arc::new(|| true);
-    let opened = Connection::open(&address, &password("secret-1"), Some(interrupt));
+    let interrupt = AtomicBool::new(true);
+    let opened = Connection::open(&address, &password("secret-1"), Some(&interrupt));
     assert!(matches!(opened.map(|_| ()), Err(MssqlError::Interrupted)));
 }
 

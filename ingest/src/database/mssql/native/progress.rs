@@ -19,7 +19,7 @@ const POLL: Duration = Duration::from_millis(50);
 /// Follows a command from another connection.
 pub struct Watch<'a> {
     /// Opens the connection.
-    pub connect: &'a (dyn Fn() -> Result<Connection> + Sync),
+    pub connect: &'a (dyn Fn() -> Result<Connection<'a>> + Sync),
     /// Takes percent, from 0 to 100.
     pub tell: &'a (dyn Fn(f32) + Sync),
 }

@@ -1,0 +1,206 @@
+//! Dumps back into databases.
+
+use std::io::Write;
+use std::sync::atomic::AtomicBool;
+
+use nightfold_repo::Repository;
+use nightfold_repo::format::{Entry, unescape_path};
+use nightfold_repo::repository::StoredSnapshot;
+
+use super::facts::{DatabaseFacts, TableFacts, decode_tables};
+use super::{DatabaseUrl, Engine, Secret, ServerUrl, databases, mysql, postgres, sqlite};
+use crate::error::{Error, Result};
+use crate::listing::{find_entry, write_content};
+
+/// A dump that is to become a database.
+pub struct LoadRequest<'a> {
+    /// The dump.
+    pub facts: &'a DatabaseFacts,
+    /// Where to. Without a database's name it gets the one that it had.
+    pub target: &'a DatabaseUrl,
+    /// The password, if the tools of the database shall not look for it themselves.
+    pub password: Option<&'a Secret>,
+    /// Put it in the place of a database of this name.
+    pub replace: bool,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct LoadReport {
+    /// The database that is there now.
+    pub database: String,
+    /// What the tools had to say.
+    pub warnings: Vec<String>,
+}
+
+/// A server that databases can be made on.
+pub(crate) trait Server {
+    /// Whether it has a database of this name.
+    fn exists(&self, name: &str, cancel: &AtomicBool) -> Result<bool>;
+    /// An empty database, as the dumped one was.
+    fn create(&self, name: &str, facts: &DatabaseFacts, cancel: &AtomicBool) -> Result<()>;
+    /// Removes a database, whoever uses it.
+    fn remove(&self, name: &str, cancel: &AtomicBool) -> Result<()>;
+    /// Loads what `write` writes into an empty database. Returns what the client had to say.
+    fn load(&self, name: &str, write: Writer<'_>, cancel: &AtomicBool) -> Result<Vec<String>>;
+    /// Gives a database the name of another, which is removed. False if the engine cannot.
+    fn rename(&self, from: &str, to: &str, cancel: &AtomicBool) -> Result<bool>;
+    /// The rows and checksums that a dump of it has now.
+    fn tables(&self, name: &str, cancel: &AtomicBool) -> Result<Vec<TableFacts>>;
+    /// What the engine's own check finds wrong; `None` if there is no such check here.
+    fn check(&self, name: &str, cancel: &AtomicBool) -> Result<Option<Vec<String>>>;
+}
+
+/// Writes a dump.
+pub(crate) type Writer<'w> = &'w mut dyn FnMut(&mut dyn Write) -> Result<()>;
+
+/// Loads a dump into a new database, or in the place of another. If it fails, what was there is as it was.
+pub fn load(
+    repository: &Repository,
+    snapshot: &StoredSnapshot,
+    request: &LoadRequest<'_>,
+    cancel: &AtomicBool,
+) -> Result<LoadReport> {
+    let LoadRequest { facts, target, .. } = request;
+    if target.engine().scheme() != facts.engine {
+        return Err(Error::OtherEngine {
+            dump: facts.engine.clone(),
+            target: target.to_string(),
+        });
+    }
+    let entry = dump_entry(repository, snapshot, facts)?;
+    let mut write = |out: &mut dyn Write| write_content(repository, &entry, out).map(drop);
+    let server = match target {
+        DatabaseUrl::Sqlite(path) => {
+            sqlite::restore(path, request.replace, &mut write, cancel)?;
+            let database = path.display().to_string();
+            return Ok(LoadReport {
+                database,
+                warnings: Vec::new(),
+            });
+        }
+        DatabaseUrl::Server(server) => server,
+    };
+    let name = server.database.as_deref().unwrap_or(&facts.database);
+    let client = connect(server, request.password, cancel)?;
+    let warnings = load_as(&*client, name, request, &mut write, cancel)?;
+    Ok(LoadReport {
+        database: name.to_owned(),
+        warnings,
+    })
+}
+
+pub(crate) fn connect(
+    url: &ServerUrl,
+    password: Option<&Secret>,
+    cancel: &AtomicBool,
+) -> Result<Box<dyn Server>> {
+    match url.engine {
+        Engine::Postgres => Ok(Box::new(postgres::Client::new(url, password)?)),
+        Engine::Mysql => Ok(Box::new(mysql::Client::new(url, password, cancel)?)),
+        engine => Err(Error::NotYet(engine)),
+    }
+}
+
+fn load_as(
+    server: &dyn Server,
+    name: &str,
+    request: &LoadRequest<'_>,
+    write: Writer<'_>,
+    cancel: &AtomicBool,
+) -> Result<Vec<String>> {
+    let replaces = server.exists(name, cancel)?;
+    if replaces && !request.replace {
+        return Err(Error::DatabaseExists(name.to_owned()));
+    }
+    if !replaces {
+        return load_new(server, name, request.facts, write, cancel);
+    }
+    // Beside the old one, so that there is one at every moment but that of the exchange.
+    let scratch = scratch_name(name);
+    let warnings = load_new(server, &scratch, request.facts, write, cancel)?;
+    if server.rename(&scratch, name, cancel)? {
+        return Ok(warnings);
+    }
+    // It was loaded once without an error, so it will be again.
+    server.remove(name, cancel)?;
+    load_new(server, name, request.facts, write, cancel).map_err(|error| Error::Database {
+        database: name.to_owned(),
+        reason: format!("{error}; all of it is in the database {scratch}"),
+    })?;
+    server.remove(&scratch, cancel)?;
+    Ok(warnings)
+}
+
+/// A database that is whole, or none.
+pub(crate) fn load_new(
+    server: &dyn Server,
+    name: &str,
+    facts: &DatabaseFacts,
+    write: Writer<'_>,
+    cancel: &AtomicBool,
+) -> Result<Vec<String>> {
+    server.create(name, facts, cancel)?;
+    server.load(name, write, cancel).inspect_err(|_| {
+        // Also after a signal. That it failed is what there is to tell.
+        drop(server.remove(name, &AtomicBool::new(false)));
+    })
+}
+
+/// A name that no database has, and that tells whose it is.
+pub(crate) fn scratch_name(of: &str) -> String {
+    let now = jiff::Timestamp::now().as_nanosecond();
+    let random = blake3::hash(format!("{now} {}", std::process::id()).as_bytes()).to_hex();
+    let short: String = of.chars().take(30).collect();
+    format!("{short}_nightfold_{}", &random[..8])
+}
+
+pub(crate) fn dump_entry(
+    repository: &Repository,
+    snapshot: &StoredSnapshot,
+    facts: &DatabaseFacts,
+) -> Result<Entry> {
+    entry_at(repository, snapshot, &facts.path)
+}
+
+fn entry_at(repository: &Repository, snapshot: &StoredSnapshot, path: &str) -> Result<Entry> {
+    let found = find_entry(repository, snapshot, &unescape_path(path))?;
+    found.ok_or_else(|| Error::NoSuchPath {
+        path: path.to_owned(),
+    })
+}
+
+/// The tables that were put down with a dump.
+pub fn recorded_tables(
+    repository: &Repository,
+    snapshot: &StoredSnapshot,
+    facts: &DatabaseFacts,
+) -> Result<Vec<TableFacts>> {
+    if facts.tables == 0 {
+        return Ok(Vec::new());
+    }
+    let entry = entry_at(repository, snapshot, &facts.tables_path)?;
+    let mut bytes = Vec::new();
+    write_content(repository, &entry, &mut bytes)?;
+    decode_tables(&entry.path, &bytes)
+}
+
+/// The dump that is meant: of the only database, or of the one called so (by its name or path).
+pub fn chosen_database(
+    snapshot: &StoredSnapshot,
+    wanted: Option<&str>,
+    engine: Option<Engine>,
+) -> Result<DatabaseFacts> {
+    let mut all = databases(&snapshot.snapshot)?;
+    all.retain(|facts| engine.is_none_or(|engine| engine.scheme() == facts.engine));
+    if let Some(wanted) = wanted {
+        all.retain(|facts| facts.database == wanted || facts.path == wanted);
+    }
+    match all.len() {
+        1 => Ok(all.remove(0)),
+        0 => Err(Error::NoDump(wanted.map(str::to_owned))),
+        _ => Err(Error::ManyDumps(
+            all.into_iter().map(|facts| facts.path).collect(),
+        )),
+    }
+}
