@@ -8,7 +8,7 @@ use nightfold_repo::format::{Entry, unescape_path};
 use nightfold_repo::repository::StoredSnapshot;
 
 use super::facts::{DatabaseFacts, TableFacts, decode_tables};
-use super::{DatabaseUrl, Engine, Secret, ServerUrl, databases, mysql, postgres, sqlite};
+use super::{DatabaseUrl, Engine, Secret, ServerUrl, databases, mssql, mysql, postgres, sqlite};
 use crate::error::{Error, Result};
 use crate::listing::{find_entry, write_content};
 
@@ -98,7 +98,8 @@ pub(crate) fn connect(
     match url.engine {
         Engine::Postgres => Ok(Box::new(postgres::Client::new(url, password)?)),
         Engine::Mysql => Ok(Box::new(mysql::Client::new(url, password, cancel)?)),
-        engine => Err(Error::NotYet(engine)),
+        Engine::Mssql => Ok(Box::new(mssql::Client::new(url, password)?)),
+        Engine::Sqlite => Err(Error::NotYet(Engine::Sqlite)),
     }
 }
 

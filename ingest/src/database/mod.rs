@@ -105,6 +105,7 @@ fn dumps_of(
     match server.engine {
         Engine::Postgres => postgres::dumps(source, server, repository, cancel),
         Engine::Mysql => mysql::dumps(source, server, cancel),
-        engine => Err(Error::NotYet(engine)),
+        Engine::Mssql => mssql::dumps(source, server, cancel),
+        Engine::Sqlite => Err(Error::NotYet(Engine::Sqlite)),
     }
 }

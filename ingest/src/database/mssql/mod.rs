@@ -11,6 +11,8 @@
 //! | `script` | the script's form: batches, tables, rows | no |
 //! | `load` | a script into a database | through a connection |
 //! | `databases` | making, dropping, renaming databases | through a connection |
+//! | `pipe` | bytes from one thread to another | no |
+//! | `server` | what the program's sources, restores and drills ask of this module | through connections |
 //! | `native` | BACKUP and RESTORE, and chains of backups | through a connection; staging files |
 //!
 //! The driver always offers TDS 7.4 and takes what the server answers, down to the 7.2 of SQL
@@ -29,7 +31,9 @@ mod literal;
 mod load;
 mod name;
 pub mod native;
+mod pipe;
 mod script;
+mod server;
 
 pub use address::{Address, DEFAULT_PORT, Encryption, Password, Trust};
 pub use catalog::{NotCovered, ServerFacts};
@@ -40,3 +44,4 @@ pub use error::{MssqlError, Result};
 pub use load::{LoadReport, load};
 pub use name::TableName;
 pub use script::{Event, Tables, select_table};
+pub(super) use server::{Client, dumps};

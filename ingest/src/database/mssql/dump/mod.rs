@@ -29,6 +29,8 @@ pub enum Isolation {
     Snapshot,
     /// Locks: writers wait for the dump.
     Serializable,
+    /// Row versions where they are allowed, else locks: where nobody writes.
+    Either,
 }
 
 /// How to dump.
@@ -74,7 +76,11 @@ pub fn dump(
         ));
     }
     let not_covered = read_uncovered(connection, server.major)?;
-    begin(connection, options.isolation)?;
+    let isolation = match options.isolation {
+        Isolation::Either if server.snapshots_allowed => Isolation::Snapshot,
+        other => other,
+    };
+    begin(connection, isolation)?;
     let consistent_at = now(connection)?;
     let schema = Schema::read(connection, server.major)?;
     let mut writer = Writer::new(out, &server.collation);
@@ -101,7 +107,7 @@ pub fn dump(
 fn begin(connection: &mut Connection, isolation: Isolation) -> Result<()> {
     let level = match isolation {
         Isolation::Snapshot => "SNAPSHOT",
-        Isolation::Serializable => "SERIALIZABLE",
+        Isolation::Serializable | Isolation::Either => "SERIALIZABLE",
     };
     let sql = format!("SET TRANSACTION ISOLATION LEVEL {level}");
     connection.run("cannot choose the isolation level", &sql)?;

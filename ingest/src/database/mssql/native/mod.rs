@@ -23,5 +23,5 @@ pub use backup::{BackupJob, Made, backup};
 pub use chain::{ChainError, Plan, Target, check_base, plan};
 pub use facts::{BackupFacts, BackupFile, BackupKind, Lsn};
 pub use progress::Watch;
-pub use restore::{RestoreJob, RestoreStep, check_database, restore};
+pub use restore::{RestoreJob, RestoreStep, check_database, is_damage, restore};
 pub use staging::{StagedFile, Staging};

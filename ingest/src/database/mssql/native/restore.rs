@@ -132,6 +132,13 @@ fn plain(name: &str) -> String {
         .collect()
 }
 
+/// Whether an error of this number tells of damage that a check found, and not of why there could
+/// be no check.
+pub fn is_damage(number: u32) -> bool {
+    // The first is a missing right.
+    number != 7983 && matches!(number, 2500..=2599 | 5200..=5299 | 7900..=7999 | 8900..=8999)
+}
+
 /// Runs the server's own check of a database. What it finds is the error.
 pub fn check_database(connection: &mut Connection, database: &str) -> Result<()> {
     let what = format!("the server's check of {database} found damage");

@@ -65,6 +65,11 @@ impl Lines {
         Ok(())
     }
 
+    /// The beginning of a line that has not ended.
+    pub(super) fn partial(&self) -> &[u8] {
+        &self.partial
+    }
+
     /// The input has ended.
     pub(super) fn finish(self) -> Result<()> {
         if self.partial.is_empty() {

@@ -9,13 +9,16 @@
 //! | `batches` | batches, for loading |
 //! | `tables` | tables and rows, for counts and checksums |
 //! | `select` | a single table |
+//! | `pieces` | the same as `tables`, in the form that all engines' dumps share |
 
 mod batches;
 mod lines;
+mod pieces;
 mod select;
 mod tables;
 
 pub(super) use batches::Batches;
+pub(super) use pieces::Pieces;
 pub use select::select_table;
 pub use tables::{Event, Tables};
 

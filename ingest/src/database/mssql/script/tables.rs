@@ -35,8 +35,20 @@ pub struct Tables {
     finder: Finder,
 }
 
+/// What a line is.
 #[derive(Debug)]
-struct Finder {
+pub(super) enum Found<'l> {
+    /// Names the table whose rows follow.
+    Table,
+    /// A row: its tuple.
+    Row(&'l [u8]),
+    /// Anything else.
+    Other,
+}
+
+/// Tells what each line is from those before it.
+#[derive(Debug)]
+pub(super) struct Finder {
     place: Place,
     table: Option<TableName>,
     begun: bool,
@@ -54,20 +66,22 @@ impl Tables {
     pub fn new() -> Self {
         Self {
             lines: Lines::new(),
-            finder: Finder {
-                place: Place::BatchStart,
-                table: None,
-                begun: false,
-                ended: false,
-            },
+            finder: Finder::new(),
         }
     }
 
     /// Takes the next piece, and tells what it completes.
     pub fn push(&mut self, piece: &[u8], tell: &mut dyn FnMut(Event<'_>)) -> Result<()> {
         let finder = &mut self.finder;
-        self.lines
-            .push(piece, &mut |number, line| finder.line(number, line, tell))
+        self.lines.push(piece, &mut |number, line| {
+            let found = finder.line(number, line)?;
+            match (finder.table(), found) {
+                (Some(table), Found::Table) => tell(Event::Table(table)),
+                (Some(table), Found::Row(row)) => tell(Event::Row(table, row)),
+                _ => {}
+            }
+            Ok(())
+        })
     }
 
     /// The script has ended. An error if it was cut off.
@@ -83,7 +97,21 @@ impl Tables {
 }
 
 impl Finder {
-    fn line(&mut self, number: u64, line: &[u8], tell: &mut dyn FnMut(Event<'_>)) -> Result<()> {
+    pub(super) fn new() -> Self {
+        Self {
+            place: Place::BatchStart,
+            table: None,
+            begun: false,
+            ended: false,
+        }
+    }
+
+    /// The table whose rows are at hand.
+    pub(super) fn table(&self) -> Option<&TableName> {
+        self.table.as_ref()
+    }
+
+    pub(super) fn line<'l>(&mut self, number: u64, line: &'l [u8]) -> Result<Found<'l>> {
         let damaged = |reason: &str| MssqlError::Script {
             line: number,
             reason: reason.to_owned(),
@@ -101,18 +129,17 @@ impl Finder {
             return Err(damaged("something follows its last line"));
         }
         if self.place == Place::Rows {
-            let Some((table, (row, more))) = self.table.as_ref().zip(tuple(line)) else {
+            let Some((row, more)) = tuple(line) else {
                 return Err(damaged("a row of a table was expected"));
             };
-            tell(Event::Row(table, row));
             if !more {
                 self.place = Place::Other;
             }
-            return Ok(());
+            return Ok(Found::Row(row));
         }
         if is_go(line) {
             self.place = Place::BatchStart;
-            return Ok(());
+            return Ok(Found::Other);
         }
         let at_start = self.place == Place::BatchStart;
         let named = self.place == Place::Named;
@@ -121,11 +148,11 @@ impl Finder {
             self.ended = true;
         } else if let Some(name) = after(line, ROWS_OF).filter(|_| at_start) {
             let name = TableName::parse(name).ok_or_else(|| damaged("no table is named here"))?;
-            if self.table.as_ref() != Some(&name) {
-                tell(Event::Table(&name));
-                self.table = Some(name);
-            }
             self.place = Place::Named;
+            if self.table.as_ref() != Some(&name) {
+                self.table = Some(name);
+                return Ok(Found::Table);
+            }
         } else if let Some(rest) = after(line, INSERT).filter(|_| named) {
             let table = self.table.as_ref().map(TableName::to_string);
             if table.is_some_and(|table| rest.starts_with(&table)) && rest.ends_with(VALUES) {
@@ -134,7 +161,7 @@ impl Finder {
                 return Err(damaged("rows of another table were expected"));
             }
         }
-        Ok(())
+        Ok(Found::Other)
     }
 }
 
