@@ -44,18 +44,28 @@ pub fn drop_database(connection: &mut Connection, name: &str) -> Result<()> {
     connection.run(&what, &format!("DROP DATABASE {}", quoted(name)))
 }
 
-/// Renames a database, and ends the sessions in it: a restored one takes the place of another.
+/// Renames a database, and ends the sessions in it: a restored one takes the place of another. If
+/// it fails, the database has its old name.
 pub fn rename_database(connection: &mut Connection, from: &str, to: &str) -> Result<()> {
     let what = format!("cannot rename the database {from} to {to}");
-    alone(connection, &what, from)?;
+    let alone = alone(connection, &what, from)?;
     let (from, to) = (quoted(from), quoted(to));
     connection.run(&what, &format!("ALTER DATABASE {from} MODIFY NAME = {to}"))?;
-    connection.run(&what, &format!("ALTER DATABASE {to} SET MULTI_USER"))
+    if !alone {
+        return Ok(());
+    }
+    let opened = connection.run(&what, &format!("ALTER DATABASE {to} SET MULTI_USER"));
+    opened.inspect_err(|_| {
+        // The failure is what there is to tell.
+        let back = format!("ALTER DATABASE {to} MODIFY NAME = {from}");
+        drop(connection.run(&what, &back));
+    })
 }
 
-/// Ends the sessions in a database, if the server lets this user. One that is not open to anybody
-/// (being restored, offline) has none. Where they stay, what follows is refused and says so.
-fn alone(connection: &mut Connection, what: &str, name: &str) -> Result<()> {
+/// Ends the sessions in a database, if the server lets this user, and keeps others out. One that
+/// is not open to anybody (being restored, offline) has none. Where they stay, what follows is
+/// refused and says so.
+fn alone(connection: &mut Connection, what: &str, name: &str) -> Result<bool> {
     let sql = format!(
         "IF DATABASEPROPERTYEX({}, 'Status') = 'ONLINE' \
          ALTER DATABASE {} SET SINGLE_USER WITH ROLLBACK IMMEDIATE",
@@ -63,7 +73,8 @@ fn alone(connection: &mut Connection, what: &str, name: &str) -> Result<()> {
         quoted(name)
     );
     match connection.run(what, &sql) {
-        Err(MssqlError::Server { .. }) => Ok(()),
-        other => other,
+        Ok(()) => Ok(true),
+        Err(MssqlError::Server { .. }) => Ok(false),
+        Err(error) => Err(error),
     }
 }

@@ -246,7 +246,9 @@ impl Server for Client {
         self.on_master(cancel, |master| {
             match native::check_database(master, name) {
                 Ok(()) => Ok(Some(Vec::new())),
-                Err(error @ MssqlError::Server { .. }) => Ok(Some(vec![error.to_string()])),
+                Err(error) if error.number().is_some_and(native::is_damage) => {
+                    Ok(Some(vec![error.to_string()]))
+                }
                 Err(error) => Err(error),
             }
         })

@@ -4,7 +4,8 @@ use std::net::TcpListener;
 use std::sync::atomic::AtomicBool;
 
 use nightfold_ingest::mssql::{
-    Address, Connection, DumpOptions, Encryption, Isolation, MssqlError, ServerFacts, dump, load,
+    Address, Connection, DumpOptions, Encryption, Isolation, MssqlError, ServerFacts,
+    drop_database, dump, load, rename_database,
 };
 use nightfold_tests::tds::{Answer, Scripted, Value};
 
@@ -207,4 +208,35 @@ fn encryption_that_the_server_lacks_is_not_given_up_silently() {
     };
     let opened = Connection::open(&address, &password("secret-1"), None);
     assert!(message(opened.map(|_| ())).contains("no encrypted connection"));
+}
+
+#[test]
+fn a_database_is_dropped_and_renamed_without_its_sessions() {
+    let server = Scripted::start(|_| Answer::Done);
+    let mut master = open(server.port());
+    drop_database(&mut master, "a]b").unwrap();
+    rename_database(&mut master, "new", "old").unwrap();
+    let asked = server.asked();
+    let alone =
+        |name: &str| format!("ALTER DATABASE {name} SET SINGLE_USER WITH ROLLBACK IMMEDIATE");
+    assert!(asked[0].ends_with(&alone("[a]]b]")), "{asked:?}");
+    assert_eq!(asked[1], "DROP DATABASE [a]]b]");
+    assert!(asked[2].ends_with(&alone("[new]")), "{asked:?}");
+    assert_eq!(asked[3], "ALTER DATABASE [new] MODIFY NAME = [old]");
+    assert_eq!(asked[4], "ALTER DATABASE [old] SET MULTI_USER");
+}
+
+#[test]
+fn a_renamed_database_that_stays_closed_gets_its_name_back() {
+    let server = Scripted::start(|sql| match sql {
+        "ALTER DATABASE [old] SET MULTI_USER" => Answer::Error(5061, "in use".to_owned()),
+        _ => Answer::Done,
+    });
+    let renamed = rename_database(&mut open(server.port()), "new", "old");
+    assert!(message(renamed).contains("cannot rename the database new to old"));
+    let asked = server.asked();
+    assert_eq!(
+        asked.last().unwrap(),
+        "ALTER DATABASE [old] MODIFY NAME = [new]"
+    );
 }
