@@ -207,7 +207,7 @@ impl Server for Client {
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             match (written, loaded) {
-                (Ok(()), Ok(_)) => Ok(Vec::new()),
+                (Ok(()), Ok(report)) => Ok(report.warnings),
                 // What was to be loaded could not be had.
                 (Err(error), Ok(_) | Err(MssqlError::Io { .. })) => Err(error),
                 (_, Err(error)) => Err(self.error(Some(name), &error)),

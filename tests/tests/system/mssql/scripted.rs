@@ -240,3 +240,29 @@ fn a_renamed_database_that_stays_closed_gets_its_name_back() {
         "ALTER DATABASE [old] MODIFY NAME = [new]"
     );
 }
+
+#[test]
+fn a_view_that_the_server_does_not_take_is_told_and_left_out() {
+    let script = "-- SQL Server database dumped by nightfold, form 1\nSELECT 1\nGO\n\
+                  -- program [dbo].[v]\nSET ANSI_NULLS ON\nGO\nCREATE VIEW v AS SELECT 1 FROM gone\nGO\n\
+                  SELECT 2\nGO\n-- end of dump\n";
+    for (state, loaded) in [(1, true), (-1, false)] {
+        let server = Scripted::start(move |sql| match sql {
+            "CREATE VIEW v AS SELECT 1 FROM gone\n" => {
+                Answer::Error(208, "Invalid object name 'gone'.".to_owned())
+            }
+            "SELECT CAST(XACT_STATE() AS int)" => Answer::row(vec![Value::Int(Some(state))]),
+            "SELECT @@TRANCOUNT" => Answer::row(vec![Value::Int(Some(1))]),
+            _ => Answer::Done,
+        });
+        let report = load(&mut open(server.port()), &mut script.as_bytes());
+        let asked = server.asked();
+        let committed = asked.iter().any(|sql| sql == "COMMIT TRANSACTION");
+        assert_eq!((report.is_ok(), committed), (loaded, loaded), "{report:?}");
+        assert_eq!(asked.iter().any(|sql| sql == "SELECT 2\n"), loaded);
+        match report {
+            Ok(report) => assert!(report.warnings[0].contains("cannot make [dbo].[v]: Invalid")),
+            Err(error) => assert!(error.to_string().contains("cannot make [dbo].[v]")),
+        }
+    }
+}

@@ -61,6 +61,10 @@ CREATE PROCEDURE dbo.p @a int AS
 -- it's a comment
 SELECT dbo.f(@a), 'GO'
 GO
+CREATE TYPE dbo.pairs AS TABLE (a int NOT NULL PRIMARY KEY, b nvarchar(10) NULL)
+GO
+CREATE PROCEDURE dbo.q @pairs dbo.pairs READONLY AS SELECT COUNT(*) FROM @pairs
+GO
 CREATE TRIGGER tr ON parent AFTER INSERT AS BEGIN SET NOCOUNT ON; END
 GO
 CREATE ROLE readers

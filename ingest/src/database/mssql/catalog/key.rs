@@ -84,14 +84,14 @@ const INDEXES: &str = "SELECT i.object_id, i.index_id, i.name, CAST(i.type AS in
     i.is_primary_key, i.is_unique_constraint, i.is_disabled, i.ignore_dup_key, \
     CAST(i.fill_factor AS int), {filter} \
     FROM sys.indexes i JOIN sys.objects o ON o.object_id = i.object_id \
-    WHERE o.type IN ('U', 'V') AND o.is_ms_shipped = 0 AND i.type IN (1, 2) \
+    WHERE (o.type IN ('U', 'V') AND o.is_ms_shipped = 0 OR o.type = 'TT') AND i.type IN (1, 2) \
     AND i.is_hypothetical = 0 ORDER BY i.object_id, i.index_id";
 
 const INDEX_COLUMNS: &str = "SELECT ic.object_id, ic.index_id, c.name, ic.is_descending_key, \
     ic.is_included_column FROM sys.index_columns ic \
     JOIN sys.columns c ON c.object_id = ic.object_id AND c.column_id = ic.column_id \
     JOIN sys.objects o ON o.object_id = ic.object_id \
-    WHERE o.type IN ('U', 'V') AND o.is_ms_shipped = 0 \
+    WHERE (o.type IN ('U', 'V') AND o.is_ms_shipped = 0 OR o.type = 'TT') \
     AND (ic.key_ordinal > 0 OR ic.is_included_column = 1) \
     ORDER BY ic.object_id, ic.index_id, ic.key_ordinal, ic.index_column_id";
 
@@ -138,6 +138,23 @@ impl Index {
             let _ = writeln!(sql, "ALTER INDEX {name} ON {on} DISABLE");
         }
         sql
+    }
+
+    /// As a line of a table type, whose keys have no names. `None` if it is no key.
+    pub(crate) fn nameless(&self) -> Option<String> {
+        let unique = if self.primary {
+            "PRIMARY KEY"
+        } else {
+            "UNIQUE"
+        };
+        let kind = if self.clustered {
+            "CLUSTERED"
+        } else {
+            "NONCLUSTERED"
+        };
+        let keys = self.key_list();
+        self.constraint
+            .then(|| format!("  {unique} {kind} ({keys})"))
     }
 
     /// The key columns, in order.

@@ -6,7 +6,7 @@ use super::super::answer::Fields;
 use super::super::connection::Connection;
 use super::super::error::Result;
 use super::super::literal::text::push_text;
-use super::super::name::{TableName, quoted};
+use super::super::name::{TableName, text};
 use super::V2008;
 
 /// What a database is programmed with.
@@ -156,11 +156,11 @@ impl Module {
             self.creation(),
         ];
         if let Some(parent) = self.parent.as_ref().filter(|_| self.disabled) {
-            let name = quoted(&self.name.table);
-            batches.push(format!(
-                "DISABLE TRIGGER {}.{name} ON {parent}\n",
-                quoted(&self.name.schema)
-            ));
+            let name = self.name.to_string();
+            let disable = text(&format!("DISABLE TRIGGER {name} ON {parent}"));
+            // It may have been left out.
+            let there = format!("OBJECT_ID({}) IS NOT NULL", text(&name));
+            batches.push(format!("IF {there} EXEC ({disable})\n"));
         }
         batches
     }
@@ -222,7 +222,7 @@ mod tests {
             [
                 "SET ANSI_NULLS ON\nSET QUOTED_IDENTIFIER OFF\n",
                 "CREATE TRIGGER m ON t FOR INSERT AS RETURN\n",
-                "DISABLE TRIGGER [dbo].[m] ON [dbo].[t]\n"
+                "IF OBJECT_ID(N'[dbo].[m]') IS NOT NULL EXEC (N'DISABLE TRIGGER [dbo].[m] ON [dbo].[t]')\n"
             ]
         );
     }

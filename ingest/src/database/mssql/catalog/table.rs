@@ -8,6 +8,7 @@ use super::super::connection::Connection;
 use super::super::error::{MssqlError, Result};
 use super::super::literal::Form;
 use super::super::name::{TableName, quoted};
+use super::V2008;
 
 /// A table.
 #[derive(Clone, Debug)]
@@ -45,31 +46,49 @@ const TABLES: &str = "SELECT t.object_id, s.name, t.name FROM sys.tables t \
     JOIN sys.schemas s ON s.schema_id = t.schema_id \
     WHERE t.is_ms_shipped = 0 ORDER BY s.name, t.name";
 
+/// The tables behind table types (since 2008): rows are none, columns are.
+const TABLE_TYPES: &str = "SELECT t.type_table_object_id, s.name, t.name FROM sys.table_types t \
+    JOIN sys.schemas s ON s.schema_id = t.schema_id ORDER BY s.name, t.name";
+
 const COLUMNS: &str = "SELECT c.object_id, c.name, ty.name, ts.name, \
     ty.is_user_defined, ty.is_assembly_type, bt.name, CAST(c.max_length AS int), \
     CAST(c.precision AS int), CAST(c.scale AS int), c.collation_name, c.is_nullable, \
     CAST(ic.seed_value AS decimal(38,0)), CAST(ic.increment_value AS decimal(38,0)), \
     CAST(ic.last_value AS decimal(38,0)), cc.definition, cc.is_persisted, c.is_rowguidcol \
-    FROM sys.columns c JOIN sys.tables t ON t.object_id = c.object_id \
+    FROM sys.columns c JOIN ({tables}) t ON t.object_id = c.object_id \
     JOIN sys.types ty ON ty.user_type_id = c.user_type_id \
     LEFT JOIN sys.schemas ts ON ts.schema_id = ty.schema_id \
     LEFT JOIN sys.types bt ON bt.user_type_id = c.system_type_id \
     LEFT JOIN sys.identity_columns ic ON ic.object_id = c.object_id AND ic.column_id = c.column_id \
     LEFT JOIN sys.computed_columns cc ON cc.object_id = c.object_id AND cc.column_id = c.column_id \
-    WHERE t.is_ms_shipped = 0 ORDER BY c.object_id, c.column_id";
+    ORDER BY c.object_id, c.column_id";
 
 /// Reads all tables, by name.
 pub(crate) fn read_tables(connection: &mut Connection) -> Result<Vec<Table>> {
+    let of = "SELECT object_id FROM sys.tables WHERE is_ms_shipped = 0";
+    read(connection, TABLES, of)
+}
+
+/// Reads all table types, by name.
+pub(crate) fn read_table_types(connection: &mut Connection, major: u32) -> Result<Vec<Table>> {
+    if major < V2008 {
+        return Ok(Vec::new());
+    }
+    let of = "SELECT type_table_object_id AS object_id FROM sys.table_types";
+    read(connection, TABLE_TYPES, of)
+}
+
+fn read(connection: &mut Connection, tables: &str, of: &str) -> Result<Vec<Table>> {
     let mut columns: BTreeMap<i64, Vec<Column>> = BTreeMap::new();
     let what = "cannot read the list of columns";
-    for row in connection.rows(what, COLUMNS)? {
+    for row in connection.rows(what, &COLUMNS.replace("{tables}", of))? {
         let mut fields = Fields::new(what, &row);
         let table = fields.number()?;
         columns.entry(table).or_default().push(column(&mut fields)?);
     }
     let what = "cannot read the list of tables";
-    let mut tables = Vec::new();
-    for row in connection.rows(what, TABLES)? {
+    let mut found = Vec::new();
+    for row in connection.rows(what, tables)? {
         let mut fields = Fields::new(what, &row);
         let id = fields.number()?;
         let name = TableName {
@@ -83,9 +102,9 @@ pub(crate) fn read_tables(connection: &mut Connection) -> Result<Vec<Table>> {
                 "its columns cannot be seen: the user lacks the right VIEW DEFINITION",
             ));
         }
-        tables.push(Table { id, name, columns });
+        found.push(Table { id, name, columns });
     }
-    Ok(tables)
+    Ok(found)
 }
 
 fn column(fields: &mut Fields<'_>) -> Result<Column> {
@@ -155,9 +174,19 @@ impl TypeShape {
     }
 }
 
+impl Table {
+    /// The lines of its columns in `CREATE TABLE`.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let columns = self.columns.iter();
+        columns
+            .map(|column| format!("  {}", column.definition()))
+            .collect()
+    }
+}
+
 impl Column {
     /// The line of this column in `CREATE TABLE`.
-    pub(crate) fn definition(&self) -> String {
+    fn definition(&self) -> String {
         let name = quoted(&self.name);
         if let Some((expression, stored)) = &self.computed {
             let stored = match (stored, self.nullable) {

@@ -95,7 +95,13 @@ const KINDS: [(&str, u32, &str); 22] = [
         9,
         "SELECT name FROM sys.database_principals WHERE type IN ('C', 'K') AND name NOT LIKE '##%'",
     ),
-    ("table type", 10, "SELECT name FROM sys.table_types"),
+    (
+        "check or default of a table type",
+        10,
+        "SELECT t.name FROM sys.table_types t \
+         JOIN sys.objects o ON o.parent_object_id = t.type_table_object_id \
+         WHERE o.type IN ('C', 'D')",
+    ),
     (
         "file stream, sparse column or column set",
         10,

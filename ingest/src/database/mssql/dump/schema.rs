@@ -10,7 +10,7 @@ use super::super::catalog::module::{
 };
 use super::super::catalog::object::{read_schemas, read_sequences, read_synonyms, read_types};
 use super::super::catalog::security::{read_members, read_permissions, read_principals};
-use super::super::catalog::table::{Table, read_tables};
+use super::super::catalog::table::{Table, read_table_types, read_tables};
 use super::super::connection::Connection;
 use super::super::error::{MssqlError, Result};
 use super::super::name::{TableName, quoted};
@@ -36,6 +36,17 @@ impl Schema {
         let mut first = read_principals(connection)?;
         first.extend(read_schemas(connection)?);
         first.extend(read_types(connection, major)?);
+        let indexes = read_indexes(connection, major)?;
+        for kind in read_table_types(connection, major)? {
+            let keys = indexes.iter().filter(|index| index.object == kind.id);
+            let mut lines = kind.lines();
+            lines.extend(keys.filter_map(Index::nameless));
+            let lines = lines.join(",\n");
+            first.push(format!(
+                "CREATE TYPE {} AS TABLE (\n{lines}\n)\n",
+                kind.name
+            ));
+        }
         first.extend(read_sequences(connection, major)?);
         first.extend(read_synonyms(connection)?);
         let mut last = read_members(connection, major)?;
@@ -46,7 +57,7 @@ impl Schema {
         let schema = Self {
             tables: read_tables(connection)?,
             first,
-            indexes: read_indexes(connection, major)?,
+            indexes,
             modules,
             needs,
             defaults: read_defaults(connection)?,
@@ -73,12 +84,11 @@ impl Schema {
         // A column may be computed with a function, which may itself need tables.
         for id in in_order(&self.before_rows(), &self.needs) {
             if let Some(table) = self.tables.iter().find(|table| table.id == id) {
-                let lines: Vec<_> = table
-                    .columns
-                    .iter()
-                    .map(|column| format!("  {}", column.definition()))
-                    .collect();
-                let sql = format!("CREATE TABLE {} (\n{}\n)", table.name, lines.join(",\n"));
+                let sql = format!(
+                    "CREATE TABLE {} (\n{}\n)",
+                    table.name,
+                    table.lines().join(",\n")
+                );
                 writer.table(&table.name, &sql)?;
             } else {
                 self.write_module(id, writer)?;
@@ -179,9 +189,7 @@ impl Schema {
 
     fn write_module(&self, id: i64, writer: &mut Writer<'_>) -> Result<()> {
         for module in self.modules.iter().filter(|module| module.id == id) {
-            for batch in module.batches() {
-                writer.batch(&batch)?;
-            }
+            writer.program(&module.name, &module.batches())?;
         }
         Ok(())
     }

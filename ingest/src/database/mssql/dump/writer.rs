@@ -4,7 +4,7 @@ use std::io::{BufWriter, Write};
 
 use super::super::error::{MssqlError, Result};
 use super::super::name::TableName;
-use super::super::script::{FIRST_LINE, LAST_LINE, PART_OF, ROWS_OF, TABLE};
+use super::super::script::{FIRST_LINE, LAST_LINE, PART_OF, PROGRAM, ROWS_OF, TABLE};
 
 /// How much is gathered before it is written.
 const BUFFER_BYTES: usize = 1 << 18;
@@ -53,6 +53,13 @@ impl<'a> Writer<'a> {
     pub(super) fn part(&mut self, table: &TableName, sql: &str) -> Result<()> {
         self.write(&format!("{PART_OF}{table}\n"))?;
         self.batch(sql)
+    }
+
+    /// The batches of a module. What names it comes before the first, which sets the session up: a
+    /// comment in the second would become part of the module.
+    pub(super) fn program(&mut self, name: &TableName, batches: &[String]) -> Result<()> {
+        self.write(&format!("{PROGRAM}{name}\n"))?;
+        batches.iter().try_for_each(|sql| self.batch(sql))
     }
 
     /// The line before rows.

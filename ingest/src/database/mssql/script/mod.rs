@@ -32,6 +32,8 @@ pub(super) const ROWS_OF: &str = "-- rows of ";
 pub(super) const TABLE: &str = "-- table ";
 /// Begins batches that belong to a table and need nothing but it.
 pub(super) const PART_OF: &str = "-- part of ";
+/// Begins the batch before the one that makes a view, function, procedure or trigger.
+pub(super) const PROGRAM: &str = "-- program ";
 /// What a batch of rows begins with, and the line ends with.
 pub(super) const INSERT: &str = "INSERT INTO ";
 pub(super) const VALUES: &str = " VALUES";
