@@ -333,3 +333,49 @@ impl Dump for MssqlDump {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn client(url: &str) -> Result<Client> {
+        let DatabaseUrl::Server(url) = url.parse().unwrap() else {
+            panic!("no server");
+        };
+        let secret = Secret::new(Zeroizing::new(b"hunter2".to_vec()));
+        Client::new(&url, Some(&secret))
+    }
+
+    #[test]
+    fn a_url_says_how_to_connect() {
+        let one = client("mssql://sa@sql1/RTC/rtc").unwrap();
+        assert_eq!(one.address.instance.as_deref(), Some("RTC"));
+        assert_eq!(one.address.encryption, Encryption::Required);
+        assert_eq!(one.address.trust, Trust::System);
+        assert_eq!(one.options.isolation, Isolation::Snapshot);
+        let two = client("mssql://sa@sql1:1444/rtc?encrypt=off&isolation=serializable").unwrap();
+        assert_eq!(two.address.port, Some(1444));
+        assert_eq!(two.address.encryption, Encryption::Off);
+        assert_eq!(two.options.isolation, Isolation::Serializable);
+        let three = client("mssql://sa@sql1/rtc?ca=/etc/ca.pem&texts=bytes").unwrap();
+        assert_eq!(three.address.trust, Trust::CaFile("/etc/ca.pem".into()));
+        assert!(three.options.utf16_as_bytes);
+    }
+
+    #[test]
+    fn what_a_url_lacks_is_told_without_the_password() {
+        for (url, said) in [
+            ("mssql://sql1/rtc", "no user"),
+            ("mssql://sa@sql1/rtc?encrypt=perhaps", "encrypt=perhaps"),
+        ] {
+            let Err(error) = client(url) else {
+                panic!("{url}");
+            };
+            let message = error.to_string();
+            assert!(message.contains(said), "{message}");
+            assert!(!message.contains("hunter2"), "{message}");
+        }
+    }
+}

@@ -14,7 +14,7 @@ pub struct NotCovered {
 }
 
 /// Kinds, the major version that brought them, and how their names are asked for.
-const KINDS: [(&str, u32, &str); 22] = [
+const KINDS: &[(&str, u32, &str)] = &[
     (
         "encrypted view, function, procedure or trigger",
         9,
@@ -125,9 +125,26 @@ const KINDS: [(&str, u32, &str); 22] = [
         "SELECT name FROM sys.tables WHERE temporal_type = 2",
     ),
     (
-        "security policy",
+        "security policy, which may hide rows from this user",
         13,
         "SELECT name FROM sys.security_policies",
+    ),
+    (
+        "mask or encryption of a column, whose values are as this user sees them",
+        13,
+        "SELECT t.name + '.' + c.name FROM sys.columns c \
+         JOIN sys.tables t ON t.object_id = c.object_id \
+         WHERE c.is_masked = 1 OR c.encryption_type IS NOT NULL",
+    ),
+    (
+        "external table",
+        13,
+        "SELECT name FROM sys.tables WHERE is_external = 1",
+    ),
+    (
+        "graph table",
+        14,
+        "SELECT name FROM sys.tables WHERE is_node = 1 OR is_edge = 1",
     ),
 ];
 
@@ -136,7 +153,7 @@ const KINDS: [(&str, u32, &str); 22] = [
 /// Must run outside of a transaction: a refusal would end it.
 pub(crate) fn read_uncovered(connection: &mut Connection, major: u32) -> Result<Vec<NotCovered>> {
     let mut found = Vec::new();
-    for (kind, since, sql) in KINDS {
+    for &(kind, since, sql) in KINDS {
         if major < since {
             continue;
         }

@@ -96,13 +96,10 @@ fn push_temporal(out: &mut String, value: &ColumnData<'_>) -> Option<()> {
         ColumnData::SmallDateTime(Some(value)) => {
             time::push_smalldatetime(out, value.days(), value.seconds_fragments())
         }
-        ColumnData::Date(Some(value)) => {
-            time::push_date(out, i64::from(value.days()));
-            Some(())
-        }
+        ColumnData::Date(Some(value)) => time::push_date(out, i64::from(value.days())),
         ColumnData::Time(Some(value)) => time::push_time(out, value.increments(), value.scale()),
         ColumnData::DateTime2(Some(value)) => {
-            time::push_date(out, i64::from(value.date().days()));
+            time::push_date(out, i64::from(value.date().days()))?;
             out.push('T');
             time::push_time(out, value.time().increments(), value.time().scale())
         }

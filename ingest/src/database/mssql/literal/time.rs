@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 /// Days from 0001-01-01 to 1900-01-01, where the old types begin.
 const DAYS_TO_1900: i64 = 693_595;
+/// 9999-12-31, the last day that any type holds.
+const DAYS_MAX: i64 = 3_652_058;
 const DAY_SECONDS: u64 = 86_400;
 
 /// Year, month and day of a number of days since 0001-01-01 in the Gregorian calendar.
@@ -27,10 +29,14 @@ fn civil(days: i64) -> (i64, i64, i64) {
     (year, month, day)
 }
 
-/// Appends `YYYY-MM-DD` for days since 0001-01-01.
-pub(super) fn push_date(out: &mut String, days: i64) {
+/// Appends `YYYY-MM-DD` for days since 0001-01-01. `None` beyond the year 9999.
+pub(super) fn push_date(out: &mut String, days: i64) -> Option<()> {
+    if !(0..=DAYS_MAX).contains(&days) {
+        return None;
+    }
     let (year, month, day) = civil(days);
     let _ = write!(out, "{year:04}-{month:02}-{day:02}");
+    Some(())
 }
 
 /// Appends `hh:mm:ss`.
@@ -67,7 +73,7 @@ pub(super) fn push_datetime(out: &mut String, days: i32, ticks: u32) -> Option<(
     if seconds >= DAY_SECONDS {
         return None;
     }
-    push_date(out, i64::from(days) + DAYS_TO_1900);
+    push_date(out, i64::from(days) + DAYS_TO_1900)?;
     out.push('T');
     push_seconds(out, seconds);
     let _ = write!(out, ".{:03}", (ticks % 300 * 10 + 1) / 3);
@@ -80,7 +86,7 @@ pub(super) fn push_smalldatetime(out: &mut String, days: u16, minutes: u16) -> O
     if seconds >= DAY_SECONDS {
         return None;
     }
-    push_date(out, i64::from(days) + DAYS_TO_1900);
+    push_date(out, i64::from(days) + DAYS_TO_1900)?;
     out.push('T');
     push_seconds(out, seconds);
     Some(())
@@ -99,7 +105,7 @@ pub(super) fn push_datetimeoffset(
     let local = i64::try_from(increments)
         .ok()?
         .checked_add(i64::from(offset) * 60 * unit)?;
-    push_date(out, i64::from(days) + local.div_euclid(day));
+    push_date(out, i64::from(days) + local.div_euclid(day))?;
     out.push('T');
     push_time(out, local.rem_euclid(day) as u64, scale)?;
     let sign = if offset < 0 { '-' } else { '+' };
@@ -152,6 +158,8 @@ mod tests {
     #[test]
     fn no_time_of_day_is_refused() {
         assert_eq!(written(|out| push_datetime(out, 0, 25_920_000)), None);
+        assert_eq!(written(|out| push_datetime(out, i32::MIN, 0)), None);
+        assert_eq!(written(|out| push_date(out, DAYS_MAX + 1)), None);
         assert_eq!(written(|out| push_smalldatetime(out, 0, 1440)), None);
         assert_eq!(written(|out| push_time(out, 864_000_000_000, 7)), None);
         assert_eq!(written(|out| push_time(out, 0, 8)), None);
@@ -176,7 +184,7 @@ mod tests {
             let date = jiff::civil::date(1, 1, 1)
                 .checked_add(jiff::Span::new().days(days)).unwrap();
             let mut out = String::new();
-            push_date(&mut out, days);
+            push_date(&mut out, days).unwrap();
             prop_assert_eq!(out, date.to_string());
         }
     }

@@ -68,6 +68,19 @@ fn steps(held: &[BackupFacts], target: Target) -> Vec<usize> {
 }
 
 #[test]
+fn facts_come_back_from_json() {
+    let mut held = night();
+    held[3].last_lsn = Lsn(31_000_000_005_600_001_000_000);
+    let json = serde_json::to_value(&held).unwrap();
+    assert_eq!(json[3]["last_lsn"], "31000000005600001000000");
+    assert_eq!(json[3]["kind"], "differential");
+    assert_eq!(
+        serde_json::from_value::<Vec<BackupFacts>>(json).unwrap(),
+        held
+    );
+}
+
+#[test]
 fn a_time_is_reached_by_the_last_differential_before_it_and_logs() {
     let held = night();
     assert_eq!(steps(&held, Target::Time(at(15))), [0, 1]);

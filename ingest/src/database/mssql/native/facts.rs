@@ -5,13 +5,29 @@ use std::fmt;
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::super::answer::Fields;
 use super::super::error::{MssqlError, Result};
 
-/// A place in the log of a database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A place in the log of a database. In JSON it is a text: many readers know no integer of its size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Lsn(pub u128);
+
+impl From<Lsn> for String {
+    fn from(lsn: Lsn) -> Self {
+        lsn.0.to_string()
+    }
+}
+
+impl TryFrom<String> for Lsn {
+    type Error = std::num::ParseIntError;
+
+    fn try_from(text: String) -> std::result::Result<Self, Self::Error> {
+        text.parse().map(Self)
+    }
+}
 
 impl fmt::Display for Lsn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -20,7 +36,8 @@ impl fmt::Display for Lsn {
 }
 
 /// What a backup holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum BackupKind {
     /// The whole database.
     Full,
@@ -53,7 +70,7 @@ impl fmt::Display for BackupKind {
 }
 
 /// One backup as `msdb` describes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackupFacts {
     /// The database's name then.
     pub database: String,
@@ -90,7 +107,7 @@ pub struct BackupFacts {
 }
 
 /// A file of the database that a backup holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackupFile {
     /// The name within the database, which MOVE wants.
     pub logical: String,
