@@ -209,6 +209,10 @@ fn explain_ingest(error: &IngestError) -> (Told, u8) {
         IngestError::DatabaseExists(_) => {
             "choose another name in --to, or put it in its place with --replace"
         }
+        IngestError::NoTable { .. } => {
+            "the file beside the dump whose name ends in .tables lists its tables"
+        }
+        IngestError::ManyTables(_) => "write its schema too",
         IngestError::NoDump(_) => {
             "`nightfold snapshots --json` tells of the databases of each snapshot"
         }
@@ -217,7 +221,6 @@ fn explain_ingest(error: &IngestError) -> (Told, u8) {
             "a dump can only be loaded into the kind of database that it is of"
         }
         IngestError::NoDatabase(_) => "name one after the last '/', or say --all-databases",
-        IngestError::Database { .. } => "nothing was stored; earlier snapshots are as they were",
         IngestError::Unreadable { .. } => DAMAGED,
         IngestError::Empty { .. } => "does the dump command succeed when it is run by itself?",
         IngestError::Exists { .. } => "choose an empty --target, or replace files with --overwrite",

@@ -64,6 +64,17 @@ pub enum Error {
     /// The snapshot has several dumps, and it was not said which is meant.
     #[error("the snapshot holds dumps of several databases: {}", .0.join(", "))]
     ManyDumps(Vec<String>),
+    /// A dump has no such table.
+    #[error("there is no table {table} in {dump}")]
+    NoTable {
+        /// Its name.
+        table: String,
+        /// The dump.
+        dump: String,
+    },
+    /// Several schemas have a table of this name.
+    #[error("there are several such tables: {}", .0.join(", "))]
+    ManyTables(Vec<String>),
     /// A URL that names a server only.
     #[error("{0} names no database")]
     NoDatabase(String),

@@ -17,7 +17,7 @@ pub use database::mssql;
 pub use database::{
     DatabaseFacts, DatabaseSource, DatabaseUrl, DrillReport, DrillServer, Engine, LoadReport,
     LoadRequest, Secret, ServerUrl, TableFacts, Tool, UrlError, chosen_database, databases, drill,
-    is_database_url, load, recorded_tables,
+    is_database_url, load, recorded_tables, write_table,
 };
 pub use error::{Error, Failure, Result};
 pub use listing::{Entries, entries, find_entry, write_content};

@@ -71,7 +71,7 @@ impl Program {
     }
 
     /// As another user; only root can.
-    pub(crate) fn as_user(mut self, user: u32, group: u32) -> Self {
+    pub(crate) fn run_as(mut self, user: u32, group: u32) -> Self {
         crate::fs::run_as(&mut self.command, user, group);
         // Where it starts may be closed to that user.
         self.command.current_dir("/");

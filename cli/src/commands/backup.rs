@@ -21,6 +21,7 @@ use crate::{machine, report, select};
 
 /// Options of `backup`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option by itself")]
 pub struct BackupArgs {
     /// Files and folders; or '-' for standard input; or databases: sqlite:PATH, postgres://user@host/db,
     /// mysql://user@host/db, mssql://user@host/db; or the name of a source in nightfold.toml (it wins over a path of

@@ -44,9 +44,12 @@ pub struct RestoreArgs {
     /// without NAME it gets the one that it had. Of several dumps the one that PATH names, a path or a database's name
     #[arg(long, value_name = "URL")]
     to: Option<String>,
-    /// Put it in the place of a database that is there
+    /// Put it in the place of a database that is there, or of a table
     #[arg(long, requires = "to")]
     replace: bool,
+    /// Only this table with its rows, keys and indexes, into a database that is there
+    #[arg(long, value_name = "NAME", requires = "to")]
+    table: Option<String>,
     #[command(flatten)]
     database_password: DatabasePassword,
     /// Replace files that are there
@@ -126,6 +129,7 @@ fn into_database(
         target: &target,
         password: password.as_ref(),
         replace: args.replace,
+        table: args.table.as_deref(),
     };
     let report = match load(repository, &snapshot, &request, stop.flag()) {
         Err(IngestError::Interrupted) => {
@@ -142,11 +146,18 @@ fn into_database(
             "snapshot": snapshot.id.to_string(),
             "time": snapshot.snapshot.time,
             "database": report.database,
+            "table": args.table,
             "tables": facts.tables,
             "rows": facts.rows,
             "warnings": report.warnings,
         }))?;
-    } else if !context.quiet {
+    } else if context.quiet {
+    } else if let Some(table) = &args.table {
+        out.line(format_args!(
+            "restored the table {table} to the database {}",
+            report.database
+        ))?;
+    } else {
         out.line(format_args!(
             "restored {} with {} to the database {}",
             count(facts.tables, "table"),

@@ -37,7 +37,11 @@ pub fn run(context: &Context, args: &SnapshotsArgs) -> Result<Outcome> {
         out.finish()?;
         return Ok(Outcome::Done);
     }
-    let mut table = Table::new(&[
+    // Nothing else can be drilled.
+    let any_database = snapshots
+        .iter()
+        .any(|stored| stored.snapshot.extensions.contains_key("databases"));
+    let mut columns = vec![
         ("ID", Align::Left),
         ("TIME", Align::Left),
         ("HOST", Align::Left),
@@ -46,9 +50,12 @@ pub fn run(context: &Context, args: &SnapshotsArgs) -> Result<Outcome> {
         ("SIZE", Align::Right),
         ("ADDED", Align::Right),
         ("PROVEN", Align::Left),
-        ("DRILLED", Align::Left),
         ("", Align::Left),
-    ]);
+    ];
+    if any_database {
+        columns.insert(columns.len() - 1, ("DRILLED", Align::Left));
+    }
+    let mut table = Table::new(&columns);
     for stored in &snapshots {
         let snapshot = &stored.snapshot;
         let state = if snapshot.incomplete {
@@ -56,7 +63,7 @@ pub fn run(context: &Context, args: &SnapshotsArgs) -> Result<Outcome> {
         } else {
             ""
         };
-        table.row(vec![
+        let mut row = vec![
             stored.short_id(),
             time::local(snapshot.timestamp()),
             snapshot.host.clone(),
@@ -65,13 +72,16 @@ pub fn run(context: &Context, args: &SnapshotsArgs) -> Result<Outcome> {
             size(snapshot.stats.size),
             size(snapshot.stats.added),
             proven(stored).map_or_else(|| "-".to_owned(), time::day),
-            match drill(stored) {
+        ];
+        if any_database {
+            row.push(match drill(stored) {
                 None => "-".to_owned(),
                 Some(drill) if drill.passed() => time::day(drill.time),
                 Some(drill) => format!("{} FAILED", time::day(drill.time)),
-            },
-            state.to_owned(),
-        ]);
+            });
+        }
+        row.push(state.to_owned());
+        table.row(row);
     }
     if snapshots.is_empty() {
         context.messages.note(if args.filter.is_empty() {

@@ -8,6 +8,7 @@ use nightfold_repo::format::{Entry, unescape_path};
 use nightfold_repo::repository::StoredSnapshot;
 
 use super::facts::{DatabaseFacts, TableFacts, decode_tables};
+use super::text::{Extract, Search, Text};
 use super::{DatabaseUrl, Engine, Secret, ServerUrl, databases, mssql, mysql, postgres, sqlite};
 use crate::error::{Error, Result};
 use crate::listing::{find_entry, write_content};
@@ -20,8 +21,10 @@ pub struct LoadRequest<'a> {
     pub target: &'a DatabaseUrl,
     /// The password, if the tools of the database shall not look for it themselves.
     pub password: Option<&'a Secret>,
-    /// Put it in the place of a database of this name.
+    /// Put it in the place of a database of this name; with `table` in the place of that table.
     pub replace: bool,
+    /// Only this table, into a database that is there.
+    pub table: Option<&'a str>,
 }
 
 /// What came of it.
@@ -70,6 +73,9 @@ pub fn load(
     }
     let entry = dump_entry(repository, snapshot, facts)?;
     let mut write = |out: &mut dyn Write| write_content(repository, &entry, out).map(drop);
+    if let Some(table) = request.table {
+        return load_table(table, request, &mut write, cancel);
+    }
     let server = match target {
         DatabaseUrl::Sqlite(path) => {
             sqlite::restore(path, request.replace, &mut write, cancel)?;
@@ -88,6 +94,89 @@ pub fn load(
         database: name.to_owned(),
         warnings,
     })
+}
+
+fn load_table(
+    table: &str,
+    request: &LoadRequest<'_>,
+    write: Writer<'_>,
+    cancel: &AtomicBool,
+) -> Result<LoadReport> {
+    let LoadRequest {
+        facts,
+        target,
+        replace,
+        ..
+    } = *request;
+    let server = match target {
+        DatabaseUrl::Sqlite(path) => {
+            sqlite::restore_table(path, table, replace, write, cancel)?;
+            return Ok(LoadReport {
+                database: path.display().to_string(),
+                warnings: Vec::new(),
+            });
+        }
+        DatabaseUrl::Server(server) => server,
+    };
+    let name = server.database.as_deref().unwrap_or(&facts.database);
+    let client = connect(server, request.password, cancel)?;
+    let mut write = |out: &mut dyn Write| extract(facts, table, replace, write, out);
+    let warnings = client.load(name, &mut write, cancel)?;
+    Ok(LoadReport {
+        database: name.to_owned(),
+        warnings,
+    })
+}
+
+/// Writes the statements that make up one table of a dump.
+pub fn write_table(
+    repository: &Repository,
+    snapshot: &StoredSnapshot,
+    facts: &DatabaseFacts,
+    table: &str,
+    out: &mut dyn Write,
+) -> Result<()> {
+    let entry = dump_entry(repository, snapshot, facts)?;
+    let mut write = |out: &mut dyn Write| write_content(repository, &entry, out).map(drop);
+    if facts.engine == "sqlite" {
+        return sqlite::write_table(table, &mut write, out);
+    }
+    extract(facts, table, false, &mut write, out)
+}
+
+/// Goes through the dump twice: what belongs to a table is told after it.
+fn extract(
+    facts: &DatabaseFacts,
+    table: &str,
+    replace: bool,
+    write: Writer<'_>,
+    out: &mut dyn Write,
+) -> Result<()> {
+    let text = || Text::of(&facts.engine).ok_or_else(|| Error::NoDump(Some(facts.path.clone())));
+    let mut search = Search::new(text()?, table);
+    write(&mut search)?;
+    let mut found = search.finish();
+    match (found.pop(), found.is_empty()) {
+        (Some(found), true) if facts.engine == Engine::Mssql.scheme() => {
+            mssql::extract(found.table(), replace, write, out)
+        }
+        (Some(found), true) => {
+            let mut extract = Extract::new(text()?, found, replace, out);
+            write(&mut extract)?;
+            extract.finish().map_err(Error::Output)
+        }
+        (None, _) => Err(Error::NoTable {
+            table: table.to_owned(),
+            dump: facts.path.clone(),
+        }),
+        (Some(last), false) => {
+            let names = found
+                .iter()
+                .chain([&last])
+                .map(|found| found.table().to_owned());
+            Err(Error::ManyTables(names.collect()))
+        }
+    }
 }
 
 pub(crate) fn connect(

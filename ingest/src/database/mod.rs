@@ -34,7 +34,7 @@ mod url;
 
 pub use drill::{DrillReport, DrillServer, drill};
 pub use facts::{DatabaseFacts, TableFacts, Tool, databases};
-pub use load::{LoadReport, LoadRequest, chosen_database, load, recorded_tables};
+pub use load::{LoadReport, LoadRequest, chosen_database, load, recorded_tables, write_table};
 pub use secret::Secret;
 pub use url::{DatabaseUrl, Engine, ServerUrl, UrlError, is_database_url};
 

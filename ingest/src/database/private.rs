@@ -107,13 +107,18 @@ fn start_mariadb(cancel: &AtomicBool) -> Result<PrivateServer> {
 }
 
 /// Who runs the server: not root, which servers refuse.
-struct Owner(Option<(u32, u32)>);
+struct Owner {
+    /// User and group; `None`: whoever we are.
+    user: Option<(u32, u32)>,
+    /// Ours may be closed to them, and others' servers tidy up in it.
+    temporary: PathBuf,
+}
 
 impl Owner {
     fn program(&self, program: &Path) -> Program {
-        let command = Program::new(program, NO_DRILL);
-        match self.0 {
-            Some((user, group)) => command.as_user(user, group),
+        let command = Program::new(program, NO_DRILL).env("TMPDIR", &self.temporary);
+        match self.user {
+            Some((user, group)) => command.run_as(user, group),
             None => command,
         }
     }
@@ -121,7 +126,8 @@ impl Owner {
     fn keeper(&self, program: &Path) -> Command {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", KEEPER, "keeper"]).arg(program);
-        if let Some((user, group)) = self.0 {
+        command.env("TMPDIR", &self.temporary);
+        if let Some((user, group)) = self.user {
             crate::fs::run_as(&mut command, user, group);
         }
         crate::fs::in_own_group(&mut command);
@@ -132,8 +138,10 @@ impl Owner {
 /// A folder for the server, and who runs it.
 fn prepare(user: &str) -> Result<(Stage, Owner)> {
     let stage = Stage::new().map_err(|error| failed(user, &error.to_string()))?;
+    let temporary = stage.folder().to_owned();
     if crate::fs::process_owner().0 != 0 {
-        return Ok((stage, Owner(None)));
+        let user = None;
+        return Ok((stage, Owner { user, temporary }));
     }
     let Some(found) = uzers::get_user_by_name(user) else {
         let text = format!("root cannot run such a server, and there is no user {user} to run it");
@@ -142,7 +150,8 @@ fn prepare(user: &str) -> Result<(Stage, Owner)> {
     let (user_id, group_id) = (found.uid(), found.primary_group_id());
     crate::fs::give_away(stage.folder(), user_id, group_id)
         .map_err(|error| failed(user, &error.to_string()))?;
-    Ok((stage, Owner(Some((user_id, group_id)))))
+    let user = Some((user_id, group_id));
+    Ok((stage, Owner { user, temporary }))
 }
 
 fn start(
@@ -196,7 +205,8 @@ fn start(
     }
 }
 
-fn postgres_program(name: &str) -> Result<PathBuf> {
+/// A program of PostgreSQL's server, of the newest version that is here.
+pub(super) fn postgres_program(name: &str) -> Result<PathBuf> {
     let version = |path: &PathBuf| -> u32 {
         let name = path.file_name().and_then(|name| name.to_str());
         name.and_then(|name| name.parse().ok()).unwrap_or(0)

@@ -52,6 +52,7 @@ fn sweep(parent: &Path) {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
 

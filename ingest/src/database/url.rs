@@ -1,7 +1,8 @@
 //! Databases as users name them: `sqlite:PATH`, `postgres://user@host:port/db`, `mysql://…`, `mssql://…`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -72,6 +73,9 @@ impl fmt::Display for Engine {
         })
     }
 }
+
+/// Stands for the host where a URL has none.
+const HERE: &str = "here";
 
 /// A database, or a server with all of its databases. Never holds a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -154,7 +158,8 @@ impl FromStr for DatabaseUrl {
     type Err = UrlError;
 
     fn from_str(text: &str) -> Result<Self, UrlError> {
-        let malformed = |why: &str| UrlError::Malformed(without_password(text), why.to_owned());
+        let whole = text;
+        let malformed = |why: &str| UrlError::Malformed(without_password(whole), why.to_owned());
         let (scheme, rest) = text.split_once(':').unwrap_or((text, ""));
         let Some(engine) = Engine::of_scheme(scheme) else {
             return Err(malformed(
@@ -169,7 +174,16 @@ impl FromStr for DatabaseUrl {
                 path => Ok(Self::Sqlite(PathBuf::from(path))),
             };
         }
-        let url = Url::parse(text).map_err(|error| malformed(&error.to_string()))?;
+        // A user on this machine, as libpq's URLs have it; the rules for URLs want a host beside a user.
+        let end = rest.get(2..).and_then(|rest| rest.find(['/', '?', '#']));
+        let (before, after) = text.split_at(end.map_or(text.len(), |end| scheme.len() + 3 + end));
+        let here = before.ends_with('@');
+        let text = if here {
+            format!("{before}{HERE}{after}")
+        } else {
+            text.to_owned()
+        };
+        let url = Url::parse(&text).map_err(|error| malformed(&error.to_string()))?;
         if url.password().is_some() {
             return Err(UrlError::Password);
         }
@@ -182,7 +196,7 @@ impl FromStr for DatabaseUrl {
         let decode = |part: &str| {
             let decoded = percent_decode_str(part).decode_utf8();
             decoded
-                .map(|decoded| decoded.into_owned())
+                .map(Cow::into_owned)
                 .map_err(|_| malformed("its escapes make no UTF-8"))
         };
         let some = |part: &str| match part {
@@ -209,7 +223,7 @@ impl FromStr for DatabaseUrl {
             }
             parameters.insert(name.into_owned(), value.into_owned());
         }
-        let host = some(url.host_str().unwrap_or_default())?;
+        let host = some(url.host_str().filter(|_| !here).unwrap_or_default())?;
         let host = host.map(|host| host.trim_matches(['[', ']']).to_owned());
         Ok(Self::Server(ServerUrl {
             engine,
@@ -279,10 +293,10 @@ impl ServerUrl {
             None => String::new(),
         };
         if let Some(port) = self.port {
-            place.push_str(&format!(":{port}"));
+            let _ = write!(place, ":{port}");
         }
         if let Some(instance) = &self.instance {
-            place.push_str(&format!("/{instance}"));
+            let _ = write!(place, "/{instance}");
         }
         place
     }
@@ -309,7 +323,6 @@ impl ServerUrl {
 
 /// A name as one part of a path that any system can have.
 fn part(name: &str) -> String {
-    use std::fmt::Write as _;
     let mut out = String::with_capacity(name.len());
     for (at, character) in name.chars().enumerate() {
         let leads = at == 0 && character == '.';
@@ -325,6 +338,7 @@ fn part(name: &str) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
 
@@ -358,6 +372,10 @@ mod tests {
 
         let url = server("postgres:///shop?host=/run/postgresql");
         assert_eq!(url.host.as_deref(), Some("/run/postgresql"));
+        let url = server("postgres://me@/shop?host=/run/postgresql");
+        assert_eq!(url.host.as_deref(), Some("/run/postgresql"));
+        let url = server("postgres://me@");
+        assert_eq!((url.user.as_deref(), url.host), (Some("me"), None));
         let url = server("postgres://%2Frun%2Fpostgresql/shop");
         assert_eq!(url.host.as_deref(), Some("/run/postgresql"));
         let url = server("mariadb://root@[::1]:3307/");

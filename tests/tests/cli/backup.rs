@@ -172,9 +172,9 @@ fn what_cannot_be_meant_is_wrong_usage() {
     exit 2
     --- stderr
     error: the following required arguments were not provided:
-      <PATH|NAME|->...
+      <PATH|URL|NAME|->...
 
-    Usage: nightfold backup --host <NAME> --time <TIME> <PATH|NAME|->...
+    Usage: nightfold backup --host <NAME> --time <TIME> <PATH|URL|NAME|->...
 
     For more information, try '--help'.
     ");
@@ -203,7 +203,7 @@ fn what_cannot_be_meant_is_wrong_usage() {
 
       tip: to pass '-F' as a value, use '-- -F'
 
-    Usage: nightfold backup [OPTIONS] <PATH|NAME|->...
+    Usage: nightfold backup [OPTIONS] <PATH|URL|NAME|->...
 
     For more information, try '--help'.
     ");

@@ -145,7 +145,7 @@ fn mistakes_are_told_with_their_line() {
     assert_snapshot!(told("[sources.app]\ntags = [\"nightly\"]\n"), @r"
     exit 1
     --- stderr
-    error: [SANDBOX]/work/nightfold.toml: the source 'app' needs either paths or a command
+    error: [SANDBOX]/work/nightfold.toml: the source 'app' needs either paths, or a command, or databases
     ");
     assert_snapshot!(told("[sources.app\n"), @r"
     exit 1

@@ -9,6 +9,7 @@ mod bad_repositories;
 mod changing_files;
 mod clock;
 mod crowd;
+mod databases;
 mod dump_commands;
 mod full_disk;
 mod kill;

@@ -43,5 +43,6 @@ pub use dump::{DumpOptions, DumpReport, Isolation, dump};
 pub use error::{MssqlError, Result};
 pub use load::{LoadReport, load};
 pub use name::TableName;
-pub use script::{Event, Tables, select_table};
-pub(super) use server::{Client, dumps};
+pub(super) use script::Pieces as MssqlText;
+pub use script::{Event, Tables};
+pub(super) use server::{Client, dumps, extract};

@@ -16,8 +16,9 @@ use super::super::{DatabaseSource, DatabaseUrl, Dump, Secret, ServerUrl};
 use super::answer::Fields;
 use super::dump::{DumpOptions, DumpReport, Isolation};
 use super::error::MssqlError;
+use super::name::TableName;
 use super::pipe::{PipeReader, pipe};
-use super::script::Pieces;
+use super::script::{Pieces, Selection};
 use super::{Address, Connection, Encryption, Password, Trust, databases, native};
 use crate::error::{Error, Result};
 
@@ -253,6 +254,24 @@ impl Server for Client {
             }
         })
     }
+}
+
+/// Writes the part of a dump that makes and fills one table.
+pub(in super::super) fn extract(
+    table: &str,
+    replace: bool,
+    write: Writer<'_>,
+    out: &mut dyn Write,
+) -> Result<()> {
+    let failed = |error: MssqlError| Error::Database {
+        database: table.to_owned(),
+        reason: error.to_string(),
+    };
+    let name = TableName::parse(table)
+        .ok_or_else(|| failed(MssqlError::answer("the dump", "a table has no proper name")))?;
+    let mut selection = Selection::new(name, replace, out);
+    write(&mut selection)?;
+    selection.finish().map_err(failed)
 }
 
 /// All dumps that a source asks for.

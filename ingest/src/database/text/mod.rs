@@ -4,12 +4,15 @@
 //! |---|---|
 //! | `postgres` | the text of `pg_dump`: rows stand between `COPY … FROM stdin;` and `\.` |
 //! | `mysql` | the text of `mariadb-dump` and `mysqldump`: rows stand in `INSERT` statements |
+//! | `extract` | one table out of a dump |
 //! | `sums` | rows and checksums of all tables |
 
+mod extract;
 mod mysql;
 mod postgres;
 mod sums;
 
+pub(crate) use extract::{Extract, Search, Text};
 pub(crate) use mysql::MysqlText;
 pub(crate) use postgres::PostgresText;
 pub(crate) use sums::Summed;
@@ -113,6 +116,7 @@ impl Held {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -135,13 +135,14 @@ impl MysqlText {
                 None => self.held.send(to),
             }
             self.last = 0;
-        } else if byte == b'S' && self.delimiter == b";" {
-            if let Some(name) = inserts(statement) {
-                let text = &self.held.text;
-                to(Piece::Table { name, text });
-                self.held.clear();
-                (self.state, self.depth, self.last) = (State::Rows, 0, 0);
-            }
+        } else if byte == b'S'
+            && self.delimiter == b";"
+            && let Some(name) = inserts(statement)
+        {
+            let text = &self.held.text;
+            to(Piece::Table { name, text });
+            self.held.clear();
+            (self.state, self.depth, self.last) = (State::Rows, 0, 0);
         }
     }
 

@@ -177,18 +177,15 @@ impl PostgresText {
     }
 
     fn table(&mut self, to: &mut dyn FnMut(Piece<'_>)) {
-        match copies(self.held.statement().trim_ascii_end()) {
-            Some(name) => {
-                let text = &self.held.text;
-                to(Piece::Table { name, text });
-                self.held.clear();
-                self.state = State::Rows;
-            }
+        if let Some(name) = copies(self.held.statement().trim_ascii_end()) {
+            let text = &self.held.text;
+            to(Piece::Table { name, text });
+            self.held.clear();
+            self.state = State::Rows;
+        } else {
             // Something follows on the line: psql would copy all the same, pg_dump never writes it.
-            None => {
-                self.held.send(to);
-                self.state = State::Plain;
-            }
+            self.held.send(to);
+            self.state = State::Plain;
         }
         self.before = [0, 0];
     }
@@ -216,21 +213,17 @@ impl PostgresText {
                 }
                 self.in_row = true;
             }
-            match memchr::memchr(b'\n', bytes) {
-                Some(end) => {
-                    let (row, rest) = bytes.split_at(end);
-                    to(Piece::Row {
-                        bytes: row,
-                        last: true,
-                    });
-                    to(Piece::Between(b"\n"));
-                    (self.in_row, bytes) = (false, &rest[1..]);
-                }
-                None => {
-                    to(Piece::Row { bytes, last: false });
-                    return &[];
-                }
-            }
+            let Some(end) = memchr::memchr(b'\n', bytes) else {
+                to(Piece::Row { bytes, last: false });
+                return &[];
+            };
+            let (row, rest) = bytes.split_at(end);
+            to(Piece::Row {
+                bytes: row,
+                last: true,
+            });
+            to(Piece::Between(b"\n"));
+            (self.in_row, bytes) = (false, &rest[1..]);
         }
         bytes
     }

@@ -54,11 +54,11 @@ impl<R: Read, F: Follow> Read for Summed<R, F> {
 impl Sums {
     fn add(&mut self, piece: Piece<'_>) {
         match piece {
-            Piece::Table { name, .. } => {
-                // A dump writes the rows of a large table as many statements, one after the other.
-                if self.tables.last().is_none_or(|(last, _)| last != name) {
-                    self.tables.push((name.to_owned(), RowSum::default()));
-                }
+            // A dump writes the rows of a large table as many statements, one after the other.
+            Piece::Table { name, .. }
+                if self.tables.last().is_none_or(|(last, _)| last != name) =>
+            {
+                self.tables.push((name.to_owned(), RowSum::default()));
             }
             Piece::Row { bytes, last: false } => {
                 self.row.get_or_insert_default().update(bytes);
@@ -78,6 +78,7 @@ impl Sums {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
     use crate::database::text::{MysqlText, PostgresText};

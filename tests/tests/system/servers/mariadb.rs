@@ -72,13 +72,13 @@ fn backup_arguments(dump: &Command) -> Vec<String> {
 }
 
 /// A private server. Fields are dropped in this order: the server stops before its folder goes.
-struct Database {
-    _server: Server,
+pub struct Database {
+    server: Option<Server>,
     scratch: Scratch,
 }
 
 impl Database {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let scratch = Scratch::new("mysql");
         let data = format!("--datadir={}", scratch.path().join("data").display());
         let mut install = scratch.command("mariadb-install-db");
@@ -99,19 +99,33 @@ impl Database {
             probe
         });
         let database = Self {
-            _server: server,
+            server: Some(server),
             scratch,
         };
         database.create("app");
         database
     }
 
-    fn create(&self, name: &str) {
+    /// Stops it at once.
+    pub fn stop(&mut self) {
+        self.server = None;
+    }
+
+    /// The URL of one of its databases.
+    pub fn url(&self, database: &str) -> String {
+        let socket = self.scratch.path().join("socket");
+        format!(
+            "mysql://root@localhost/{database}?socket={}",
+            socket.display()
+        )
+    }
+
+    pub fn create(&self, name: &str) {
         let statement = format!("CREATE DATABASE {name}");
         succeed(self.client("mariadb").args(["-e", &statement]));
     }
 
-    fn sql(&self, database: &str, statements: &str) -> Vec<u8> {
+    pub fn sql(&self, database: &str, statements: &str) -> Vec<u8> {
         feed(self.client("mariadb").arg(database), statements.as_bytes())
     }
 
@@ -122,7 +136,7 @@ impl Database {
         dump
     }
 
-    fn client(&self, name: &str) -> Command {
+    pub fn client(&self, name: &str) -> Command {
         client(&self.scratch, name)
     }
 }

@@ -1,5 +1,5 @@
 //! Dumps of live servers: backed up, restored, and loaded back.
 
-mod mariadb;
-mod postgres;
-mod server;
+pub mod mariadb;
+pub mod postgres;
+pub mod server;

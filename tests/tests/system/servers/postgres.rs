@@ -81,17 +81,25 @@ fn command(argv: &[String]) -> Command {
 }
 
 /// A private cluster. Fields are dropped in this order: the server stops before its folder goes.
-struct Cluster {
-    _server: Server,
+pub struct Cluster {
+    server: Option<Server>,
     scratch: Scratch,
 }
 
 impl Cluster {
-    fn start() -> Self {
+    pub fn start() -> Self {
+        Self::start_with("trust", "unused")
+    }
+
+    /// With a way to log in, and the password of `postgres`.
+    pub fn start_with(auth: &str, password: &str) -> Self {
         let scratch = Scratch::new("postgres");
         let data = scratch.path().join("data");
+        let password_file = scratch.path().join("password");
+        std::fs::write(&password_file, password).unwrap();
         let mut initdb = scratch.command(program("initdb"));
-        initdb.args(["--auth=trust", "--username=postgres", "--encoding=UTF8"]);
+        initdb.args(["--username=postgres", "--encoding=UTF8", "--pwfile"]);
+        initdb.arg(password_file).arg(format!("--auth={auth}"));
         succeed(initdb.args(["--locale=C", "--no-sync", "-D"]).arg(&data));
         let mut postgres = scratch.server(program("postgres"));
         postgres.arg("-D").arg(&data).arg("-k").arg(scratch.path());
@@ -102,28 +110,43 @@ impl Cluster {
         let server = Server::start(postgres, &log, || {
             let mut probe = client(&scratch, "psql");
             probe.args(["-d", "postgres", "-c", "SELECT 1"]);
+            probe.env("PGPASSWORD", password);
             probe
         });
         let cluster = Self {
-            _server: server,
+            server: Some(server),
             scratch,
         };
+        if auth != "trust" {
+            return cluster;
+        }
         cluster.create("app");
         cluster
     }
 
-    fn create(&self, database: &str) {
+    /// Stops it at once.
+    pub fn stop(&mut self) {
+        self.server = None;
+    }
+
+    /// The URL of one of its databases.
+    pub fn url(&self, database: &str) -> String {
+        let socket = self.scratch.path().display();
+        format!("postgres://postgres@/{database}?host={socket}")
+    }
+
+    pub fn create(&self, database: &str) {
         self.sql("postgres", &format!("CREATE DATABASE {database};"));
     }
 
-    fn psql(&self, database: &str) -> Command {
+    pub fn psql(&self, database: &str) -> Command {
         let mut psql = client(&self.scratch, "psql");
         psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"]);
         psql.args(["-d", database]);
         psql
     }
 
-    fn sql(&self, database: &str, statements: &str) -> Vec<u8> {
+    pub fn sql(&self, database: &str, statements: &str) -> Vec<u8> {
         feed(&mut self.psql(database), statements.as_bytes())
     }
 
@@ -150,7 +173,7 @@ fn client(scratch: &Scratch, name: &str) -> Command {
 }
 
 /// Distributions keep the server's programs out of `PATH`, a folder per release: the newest is taken.
-fn program(name: &str) -> PathBuf {
+pub fn program(name: &str) -> PathBuf {
     let releases = std::fs::read_dir("/usr/lib/postgresql");
     let releases = releases.into_iter().flatten().flatten();
     let newest = releases.map(|release| release.path().join("bin").join(name));

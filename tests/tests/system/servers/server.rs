@@ -51,6 +51,8 @@ impl Scratch {
             None => Command::new(program),
         };
         command.current_dir(self.path());
+        // Servers remove what they take for their own leftovers in it.
+        command.env("TMPDIR", self.path());
         command
     }
 

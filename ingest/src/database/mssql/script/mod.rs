@@ -18,8 +18,8 @@ mod select;
 mod tables;
 
 pub(super) use batches::Batches;
-pub(super) use pieces::Pieces;
-pub use select::select_table;
+pub(crate) use pieces::Pieces;
+pub(crate) use select::Selection;
 pub use tables::{Event, Tables};
 
 /// The first line of a script. Its number changes when older programs could not load it.

@@ -187,7 +187,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::super::literal::text::push_text;
-    use super::super::{TABLE, select_table};
+    use std::io::Write as _;
+
+    use super::super::{Selection, TABLE};
     use super::*;
 
     type Found = Vec<(String, Vec<Vec<u8>>)>;
@@ -304,16 +306,29 @@ mod tests {
             table: "y".to_owned(),
         };
         let mut out = Vec::new();
-        assert!(select_table(&name, &mut script.as_bytes(), &mut out).unwrap());
+        let mut selection = Selection::new(name.clone(), false, &mut out);
+        for part in script.as_bytes().chunks(7) {
+            selection.write_all(part).unwrap();
+        }
+        selection.finish().unwrap();
         assert_eq!(tables(&out, &[]).unwrap(), found[1..]);
         let out = String::from_utf8(out).unwrap();
         assert!(out.contains("SET ANSI_NULLS") && out.contains("CREATE TABLE [s1].[y]"));
-        assert!(!out.contains("[s0]"));
-        let missing = TableName {
-            table: "z".to_owned(),
-            ..name
-        };
-        assert!(!select_table(&missing, &mut script.as_bytes(), &mut Vec::new()).unwrap());
+        assert!(out.contains("IF SCHEMA_ID(N's1') IS NULL EXEC (N'CREATE SCHEMA [s1]')\nGO\n"));
+        assert!(!out.contains("[s0]") && !out.contains("DROP"));
+
+        let mut out = Vec::new();
+        let mut selection = Selection::new(name, true, &mut out);
+        selection.write_all(script.as_bytes()).unwrap();
+        selection.finish().unwrap();
+        let out = String::from_utf8(out).unwrap();
+        let drop = "IF OBJECT_ID(N'[s1].[y]') IS NOT NULL DROP TABLE [s1].[y]\nGO\n-- table ";
+        assert!(out.contains(drop), "{out}");
+
+        let cut = &script.as_bytes()[..script.len() - 1];
+        let mut selection = Selection::new(TableName::parse("[s1].[y]").unwrap(), true, Vec::new());
+        selection.write_all(cut).unwrap();
+        assert!(selection.finish().is_err());
     }
 
     proptest! {

@@ -1,11 +1,18 @@
 //! SQLite: a copy of the file, made by SQLite itself while others write.
 
+mod restore;
+mod table;
+
+pub(super) use restore::{look_at, restore};
+pub(super) use table::{restore_table, write_table};
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
@@ -14,7 +21,6 @@ use serde_json::{Value, json};
 use super::Dump;
 use super::checksum::RowSum;
 use super::facts::{DatabaseFacts, TableFacts};
-use super::load::Writer;
 use super::sink::Sink;
 use super::stage::Stage;
 use crate::error::{Error, Result};
@@ -133,87 +139,6 @@ impl Copy {
     }
 }
 
-/// Makes a file of what `write` writes. Another database is replaced by SQLite itself, so that whoever uses it sees the
-/// old or the new one.
-pub(super) fn restore(
-    path: &Path,
-    replace: bool,
-    write: Writer<'_>,
-    cancel: &AtomicBool,
-) -> Result<()> {
-    let is_there = std::fs::symlink_metadata(path).is_ok();
-    if is_there && !replace {
-        return Err(Error::DatabaseExists(path.display().to_string()));
-    }
-    let folder = path.parent().filter(|folder| *folder != Path::new(""));
-    let folder = folder.unwrap_or(Path::new("."));
-    let in_folder = |error: &dyn std::fmt::Display| failed(path, error);
-    let mut staged = tempfile::Builder::new()
-        .prefix(".nightfold-restore-")
-        .tempfile_in(folder)
-        .map_err(|error| in_folder(&error))?;
-    write(staged.as_file_mut())?;
-    if cancel.load(Ordering::Relaxed) {
-        return Err(Error::Interrupted);
-    }
-    staged
-        .as_file()
-        .sync_all()
-        .map_err(|error| in_folder(&error))?;
-    if !is_there {
-        // A log that somebody left beside it would be taken for its own.
-        for suffix in ["-wal", "-journal", "-shm"] {
-            let mut beside = path.as_os_str().to_owned();
-            beside.push(suffix);
-            if std::fs::symlink_metadata(&beside).is_ok() {
-                let beside = beside.display();
-                let text = format!("{beside} of another database is there: remove it first");
-                return Err(failed(path, &text));
-            }
-        }
-        staged
-            .persist_noclobber(path)
-            .map_err(|error| in_folder(&error.error))?;
-        return Ok(());
-    }
-    let from = open_still(staged.path()).map_err(|error| failed(path, &error))?;
-    let mut to = open(path).map_err(|error| failed(path, &error))?;
-    copy(&from, &mut to, cancel).map_err(|error| failed(path, &error))?;
-    if cancel.load(Ordering::Relaxed) {
-        return Err(Error::Interrupted);
-    }
-    Ok(())
-}
-
-/// The tables of what `write` writes, and what `integrity_check` has to say.
-pub(super) fn look_at(
-    write: Writer<'_>,
-    cancel: &AtomicBool,
-) -> Result<(Vec<TableFacts>, Vec<String>)> {
-    let staged = Stage::new().and_then(|stage| {
-        let file = File::create(stage.path("copy"))?;
-        Ok((stage, file))
-    });
-    let (stage, mut file) = staged.map_err(|error| failed(&std::env::temp_dir(), &error))?;
-    write(&mut file)?;
-    let looked = open_still(&stage.path("copy")).and_then(|connection| {
-        let check = integrity(&connection)?;
-        let mut tables = tables(&connection, cancel)?;
-        tables.sort();
-        Ok((tables, check))
-    });
-    let (tables, check) = match looked {
-        Ok(looked) => looked,
-        // What is no database is no error of ours.
-        Err(error) => (Vec::new(), error.to_string()),
-    };
-    if cancel.load(Ordering::Relaxed) {
-        return Err(Error::Interrupted);
-    }
-    let complaints = (check != "ok").then(|| format!("integrity_check says: {check}"));
-    Ok((tables, complaints.into_iter().collect()))
-}
-
 /// What `integrity_check` says: `ok`, or the first of its complaints.
 pub(super) fn integrity(connection: &Connection) -> rusqlite::Result<String> {
     connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
@@ -232,10 +157,13 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
 
 /// Opens a file that nobody writes to, whatever it says of a write-ahead log: nothing is written beside it.
 fn open_still(path: &Path) -> rusqlite::Result<Connection> {
-    let escaped =
-        percent_encoding::percent_encode(path_bytes(path), percent_encoding::NON_ALPHANUMERIC);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
-    Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags)
+    Connection::open_with_flags(still_uri(path), flags)
+}
+
+fn still_uri(path: &Path) -> String {
+    let path = percent_encode(path_bytes(path), NON_ALPHANUMERIC);
+    format!("file:{path}?immutable=1")
 }
 
 /// Copies all pages as they are at one moment. With a write-ahead log others go on writing meanwhile; with a rollback
@@ -247,9 +175,7 @@ fn copy(from: &Connection, to: &mut Connection, cancel: &AtomicBool) -> rusqlite
     while !cancel.load(Ordering::Relaxed) {
         match backup.step(PAGES)? {
             StepResult::Done => break,
-            StepResult::More => {}
             StepResult::Busy | StepResult::Locked => std::thread::sleep(Duration::from_millis(20)),
-            // The type may grow: what is neither done nor more is tried again.
             _ => {}
         }
     }
@@ -278,8 +204,7 @@ pub(super) fn tables(
 }
 
 fn sum_of(connection: &Connection, table: &str, cancel: &AtomicBool) -> rusqlite::Result<RowSum> {
-    let quoted = table.replace('"', "\"\"");
-    let mut query = connection.prepare(&format!("SELECT * FROM \"{quoted}\""))?;
+    let mut query = connection.prepare(&format!("SELECT * FROM {}", quoted(table)))?;
     let columns = query.column_count();
     let mut rows = query.query([])?;
     let (mut sum, mut row_bytes) = (RowSum::default(), Vec::new());
@@ -321,4 +246,9 @@ fn failed(file: &Path, error: &dyn std::fmt::Display) -> Error {
         database: format!("sqlite:{}", file.display()),
         reason: error.to_string(),
     }
+}
+
+/// A name in a statement.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
 }

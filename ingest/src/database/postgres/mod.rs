@@ -1,22 +1,21 @@
 //! PostgreSQL, by its own `psql`, `pg_dump` and `pg_dumpall`.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
+mod dump;
+mod server;
+
+pub(super) use dump::dumps;
+
+use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::sync::atomic::AtomicBool;
 
-use nightfold_repo::Repository;
 use serde::Deserialize;
-use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::facts::{DatabaseFacts, TableFacts, Tool};
-use super::load::{Server, Writer};
+use super::facts::Tool;
 use super::secret::SecretFile;
-use super::sink::Sink;
-use super::text::{PostgresText, Summed};
-use super::{DatabaseSource, Dump, Secret, ServerUrl};
-use crate::error::{Error, NO_DRILL, NO_SNAPSHOT, NOT_LOADED, Result};
+use super::{Secret, ServerUrl};
+use crate::error::{Error, NO_SNAPSHOT, Result};
 use crate::process::{Pipes, Program};
 
 /// Where questions about the server itself are asked unless the URL names a database.
@@ -71,7 +70,12 @@ impl Client {
         })
     }
 
-    fn program(&self, name: &str, consequence: &'static str, database: &str) -> Program {
+    fn program(
+        &self,
+        name: impl AsRef<OsStr>,
+        consequence: &'static str,
+        database: &str,
+    ) -> Program {
         let url = &self.url;
         let mut program = Program::new(name, consequence)
             .args(["--no-password"])
@@ -195,88 +199,6 @@ impl Client {
     }
 }
 
-impl Server for Client {
-    fn exists(&self, name: &str, cancel: &AtomicBool) -> Result<bool> {
-        let query = format!(
-            "SELECT count(*) FROM pg_catalog.pg_database WHERE datname = {}",
-            literal(name)
-        );
-        Ok(self.ask(MAINTENANCE, &query, NOT_LOADED, cancel)? == ["1"])
-    }
-
-    fn create(&self, name: &str, facts: &DatabaseFacts, cancel: &AtomicBool) -> Result<()> {
-        let mut query = format!("CREATE DATABASE {} TEMPLATE template0", quoted(name));
-        for (detail, option) in [
-            ("encoding", "ENCODING"),
-            ("collate", "LC_COLLATE"),
-            ("ctype", "LC_CTYPE"),
-        ] {
-            if let Some(value) = facts.details.get(detail).and_then(Value::as_str) {
-                let _ = write!(query, " {option} {}", literal(value));
-            }
-        }
-        self.ask(MAINTENANCE, &query, NOT_LOADED, cancel).map(drop)
-    }
-
-    fn remove(&self, name: &str, cancel: &AtomicBool) -> Result<()> {
-        let query = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(name));
-        self.ask(MAINTENANCE, &query, NOT_LOADED, cancel).map(drop)
-    }
-
-    fn load(&self, name: &str, write: Writer<'_>, cancel: &AtomicBool) -> Result<Vec<String>> {
-        let psql = self
-            .psql(NOT_LOADED, name)
-            .args(["--output=/dev/null"])
-            .with_input();
-        let ((), said) = psql.run(cancel, |pipes| {
-            let no_input = || failed(&self.url, &"psql has no input");
-            let mut input = pipes.stdin.ok_or_else(no_input)?;
-            // Not `--single-transaction`: that would commit what came of a dump that ends too early, as when we are
-            // killed.
-            input.write_all(b"BEGIN;\n").map_err(Error::Output)?;
-            write(&mut input)?;
-            input.write_all(b"\nCOMMIT;\n").map_err(Error::Output)
-        })?;
-        Ok(said)
-    }
-
-    fn rename(&self, from: &str, to: &str, cancel: &AtomicBool) -> Result<bool> {
-        self.remove(to, cancel)?;
-        let query = format!("ALTER DATABASE {} RENAME TO {}", quoted(from), quoted(to));
-        self.ask(MAINTENANCE, &query, NOT_LOADED, cancel)?;
-        Ok(true)
-    }
-
-    fn tables(&self, name: &str, cancel: &AtomicBool) -> Result<Vec<TableFacts>> {
-        let dumped = self.dump(name, &[], cancel, |output| {
-            let mut summed = Summed::new(output, PostgresText::default());
-            std::io::copy(&mut summed, &mut std::io::sink()).map_err(Error::Output)?;
-            Ok(summed.finish().0)
-        })?;
-        Ok(dumped.read)
-    }
-
-    fn check(&self, name: &str, cancel: &AtomicBool) -> Result<Option<Vec<String>>> {
-        let check = self
-            .program("pg_amcheck", NO_DRILL, name)
-            .args(["--install-missing", "--heapallindexed"]);
-        let checked = check.run(cancel, |pipes| read_lines(pipes.stdout));
-        match checked {
-            Ok(_) => Ok(Some(Vec::new())),
-            // It prints what it finds, and ends with 2.
-            Err(Error::Command {
-                how, stderr_tail, ..
-            }) if how.ends_with("status 2") => {
-                let mut complaints = vec!["pg_amcheck found damage".to_owned()];
-                complaints.extend(stderr_tail);
-                Ok(Some(complaints))
-            }
-            Err(Error::Interrupted) => Err(Error::Interrupted),
-            Err(_) => Ok(None),
-        }
-    }
-}
-
 /// What came of a run of `pg_dump`.
 struct Dumped<T> {
     read: T,
@@ -284,136 +206,6 @@ struct Dumped<T> {
     said: Vec<String>,
     info: Info,
     tool: Tool,
-}
-
-/// All dumps that a source asks for.
-pub(super) fn dumps(
-    source: &DatabaseSource,
-    url: &ServerUrl,
-    repository: &Repository,
-    cancel: &AtomicBool,
-) -> Result<Vec<Box<dyn Dump>>> {
-    let client = std::sync::Arc::new(Client::new(url, source.password.as_ref())?);
-    let names = match (&url.database, source.all) {
-        (Some(database), false) => vec![database.clone()],
-        _ => client.databases(cancel)?,
-    };
-    let arguments = restrict(repository, cancel)?;
-    let globals: Box<dyn Dump> = Box::new(Globals {
-        client: client.clone(),
-        arguments: arguments.clone(),
-        path: [&url.folder()[..], b".globals.sql"].concat(),
-    });
-    let mut dumps = vec![globals];
-    for database in names {
-        dumps.push(Box::new(PostgresDump {
-            client: client.clone(),
-            arguments: arguments.clone(),
-            path: url.dump_path(&database, "sql"),
-            database,
-        }));
-    }
-    Ok(dumps)
-}
-
-/// A database.
-struct PostgresDump {
-    client: std::sync::Arc<Client>,
-    arguments: Vec<String>,
-    database: String,
-    path: Vec<u8>,
-}
-
-impl Dump for PostgresDump {
-    fn path(&self) -> &[u8] {
-        &self.path
-    }
-
-    fn make(&self, sink: &mut Sink<'_, '_>) -> Result<()> {
-        let cancel = sink.cancel();
-        let dumped = self
-            .client
-            .dump(&self.database, &self.arguments, cancel, |output| {
-                let mut summed = Summed::new(output, PostgresText::default());
-                sink.store(&self.path, &mut summed)?;
-                Ok(summed.finish().0)
-            })?;
-        for line in &dumped.said {
-            sink.warn(&self.path, format!("pg_dump said: {line}"))?;
-        }
-        let info = dumped.info;
-        let facts = DatabaseFacts {
-            engine: "postgres".to_owned(),
-            version: format!("PostgreSQL {}", info.version),
-            database: self.database.clone(),
-            method: "pg_dump --format=plain".to_owned(),
-            time: info.time,
-            position: info
-                .lsn
-                .map(|lsn| ("lsn".to_owned(), lsn))
-                .into_iter()
-                .collect(),
-            tool: Some(dumped.tool),
-            details: BTreeMap::from([
-                ("encoding".to_owned(), json!(info.encoding)),
-                ("collate".to_owned(), json!(info.collate)),
-                ("ctype".to_owned(), json!(info.ctype)),
-            ]),
-            ..DatabaseFacts::default()
-        };
-        sink.record(&self.path, facts, dumped.read);
-        Ok(())
-    }
-}
-
-/// Roles and tablespaces, which belong to no database.
-struct Globals {
-    client: std::sync::Arc<Client>,
-    arguments: Vec<String>,
-    path: Vec<u8>,
-}
-
-impl Dump for Globals {
-    fn path(&self) -> &[u8] {
-        &self.path
-    }
-
-    fn make(&self, sink: &mut Sink<'_, '_>) -> Result<()> {
-        let (client, cancel) = (&self.client, sink.cancel());
-        let database = client.url.database.as_deref().unwrap_or(MAINTENANCE);
-        let query = "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user";
-        let is_super = client.ask(database, query, NO_SNAPSHOT, cancel)? == ["t"];
-        let mut program = client
-            .program("pg_dumpall", NO_SNAPSHOT, database)
-            .args(["--globals-only", "--database", database])
-            .args(&self.arguments);
-        if !is_super {
-            program = program.args(["--no-role-passwords"]);
-            let text = "passwords of roles are not in it: only a superuser may read them";
-            sink.warn(&self.path, text)?;
-        }
-        let ((), said) = program.run(cancel, |pipes| sink.store(&self.path, pipes.stdout))?;
-        for line in said {
-            sink.warn(&self.path, format!("pg_dumpall said: {line}"))?;
-        }
-        Ok(())
-    }
-}
-
-/// `pg_dump` writes a random word into every dump, by which `psql` tells its own commands from data of a hostile server.
-/// Ours is the same every night, and the server cannot know it.
-fn restrict(repository: &Repository, cancel: &AtomicBool) -> Result<Vec<String>> {
-    let help = Program::new("pg_dump", NO_SNAPSHOT).args(["--help"]);
-    let (lines, _) = help.run(cancel, |pipes| read_lines(pipes.stdout))?;
-    if !lines.iter().any(|line| line.contains("--restrict-key")) {
-        return Ok(Vec::new());
-    }
-    let key = blake3::derive_key(
-        "nightfold 2026 pg_dump restrict key",
-        repository.config().id.as_bytes(),
-    );
-    let word = blake3::Hash::from(key).to_hex();
-    Ok(vec![format!("--restrict-key={}", &word[..32])])
 }
 
 /// What a tool says of its version: the last word but what a distribution adds.

@@ -1,21 +1,20 @@
 //! MariaDB and MySQL, by their own clients and dump programs.
 
-use std::collections::BTreeMap;
+mod dump;
+mod server;
+
+pub(super) use dump::dumps;
+
 use std::io::{BufRead as _, BufReader, Read};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use serde::Deserialize;
-use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::facts::{DatabaseFacts, TableFacts, Tool};
-use super::load::{Server, Writer};
+use super::facts::Tool;
 use super::secret::SecretFile;
-use super::sink::Sink;
-use super::text::{Follow, MysqlText, Piece, Summed};
-use super::{DatabaseSource, DatabaseUrl, Dump, Secret, ServerUrl};
-use crate::error::{Error, NO_DRILL, NO_SNAPSHOT, NOT_LOADED, Result};
+use super::{DatabaseUrl, Secret, ServerUrl};
+use crate::error::{Error, NO_SNAPSHOT, Result};
 use crate::process::Program;
 
 /// What a dump is asked for: rows in the order of keys, nothing that changes by itself, binary data that survive any
@@ -224,79 +223,6 @@ impl Client {
     }
 }
 
-impl Server for Client {
-    fn exists(&self, name: &str, cancel: &AtomicBool) -> Result<bool> {
-        let query = format!(
-            "SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {}",
-            literal(name)
-        );
-        Ok(self.ask(&query, NOT_LOADED, cancel)? == ["1"])
-    }
-
-    fn create(&self, name: &str, facts: &DatabaseFacts, cancel: &AtomicBool) -> Result<()> {
-        let mut query = format!("CREATE DATABASE {}", quoted(name));
-        for (detail, option) in [("charset", "CHARACTER SET"), ("collation", "COLLATE")] {
-            if let Some(value) = facts.details.get(detail).and_then(Value::as_str) {
-                query.push_str(&format!(" {option} {}", literal(value)));
-            }
-        }
-        self.ask(&query, NOT_LOADED, cancel).map(drop)
-    }
-
-    fn remove(&self, name: &str, cancel: &AtomicBool) -> Result<()> {
-        let query = format!("DROP DATABASE IF EXISTS {}", quoted(name));
-        self.ask(&query, NOT_LOADED, cancel).map(drop)
-    }
-
-    fn load(&self, name: &str, write: Writer<'_>, cancel: &AtomicBool) -> Result<Vec<String>> {
-        let client = self
-            .program(self.family.client(), NOT_LOADED)
-            .args(["--batch", "--binary-mode", "--"])
-            .args([name])
-            .with_input();
-        let ((), said) = client.run(cancel, |pipes| {
-            let no_input = || failed(&self.url, &"the client has no input");
-            let mut input = pipes.stdin.ok_or_else(no_input)?;
-            write(&mut input)
-        })?;
-        Ok(said)
-    }
-
-    /// There is no such statement, and neither views nor triggers can be moved.
-    fn rename(&self, _from: &str, _to: &str, _cancel: &AtomicBool) -> Result<bool> {
-        Ok(false)
-    }
-
-    fn tables(&self, name: &str, cancel: &AtomicBool) -> Result<Vec<TableFacts>> {
-        let dumped = self.dump(name, cancel, |output| {
-            let mut summed = Summed::new(output, MysqlText::default());
-            std::io::copy(&mut summed, &mut std::io::sink()).map_err(Error::Output)?;
-            Ok(summed.finish().0)
-        })?;
-        Ok(dumped.read)
-    }
-
-    fn check(&self, name: &str, cancel: &AtomicBool) -> Result<Option<Vec<String>>> {
-        let query = format!(
-            "SELECT CONCAT('CHECK TABLE `', REPLACE(TABLE_SCHEMA, '`', '``'), '`.`', REPLACE(TABLE_NAME, '`', '``'), '`;')
-             FROM information_schema.TABLES WHERE TABLE_SCHEMA = {} AND TABLE_TYPE = 'BASE TABLE'",
-            literal(name)
-        );
-        let checks = self.ask(&query, NO_DRILL, cancel)?;
-        let lines = match checks.as_slice() {
-            [] => Vec::new(),
-            checks => self.ask(&checks.join("\n"), NO_DRILL, cancel)?,
-        };
-        // Table, operation, kind of message, message.
-        let complaints = lines.into_iter().filter(|line| {
-            let mut fields = line.split('\t').skip(2);
-            let (kind, text) = (fields.next(), fields.next());
-            kind == Some("error") || (kind == Some("status") && text != Some("OK"))
-        });
-        Ok(Some(complaints.collect()))
-    }
-}
-
 /// What came of a run of the dump program.
 struct Dumped<T> {
     read: T,
@@ -304,172 +230,6 @@ struct Dumped<T> {
     said: Vec<String>,
     info: Info,
     tool: Tool,
-}
-
-/// All dumps that a source asks for.
-pub(super) fn dumps(
-    source: &DatabaseSource,
-    url: &ServerUrl,
-    cancel: &AtomicBool,
-) -> Result<Vec<Box<dyn Dump>>> {
-    let client = Arc::new(Client::new(url, source.password.as_ref(), cancel)?);
-    let names = match (&url.database, source.all) {
-        (Some(database), false) => vec![database.clone()],
-        _ => client.databases(cancel)?,
-    };
-    let grants: Box<dyn Dump> = Box::new(Grants {
-        client: client.clone(),
-        path: [&url.folder()[..], b".grants.sql"].concat(),
-    });
-    let mut dumps = vec![grants];
-    for database in names {
-        dumps.push(Box::new(MysqlDump {
-            client: client.clone(),
-            path: url.dump_path(&database, "sql"),
-            database,
-        }));
-    }
-    Ok(dumps)
-}
-
-/// A database.
-struct MysqlDump {
-    client: Arc<Client>,
-    database: String,
-    path: Vec<u8>,
-}
-
-impl Dump for MysqlDump {
-    fn path(&self) -> &[u8] {
-        &self.path
-    }
-
-    fn make(&self, sink: &mut Sink<'_, '_>) -> Result<()> {
-        let (client, cancel) = (&self.client, sink.cancel());
-        for (table, engine) in client.unsteady(&self.database, cancel)? {
-            let text = format!(
-                "the table {table} is of the engine {engine}, which knows no transactions: \
-                 what others wrote to it meanwhile may be in the dump in part"
-            );
-            sink.warn(&self.path, text)?;
-        }
-        let dumped = client.dump(&self.database, cancel, |output| {
-            let mut summed = Summed::new(output, Positioned::default());
-            sink.store(&self.path, &mut summed)?;
-            Ok(summed.finish())
-        })?;
-        for line in &dumped.said {
-            sink.warn(&self.path, format!("{} said: {line}", dumped.tool.name))?;
-        }
-        let ((tables, follow), info) = (dumped.read, dumped.info);
-        let details = [("charset", info.charset), ("collation", info.collation)];
-        let facts = DatabaseFacts {
-            engine: "mysql".to_owned(),
-            version: if is_mariadb(&info.version) {
-                format!("MariaDB {}", info.version)
-            } else {
-                format!("MySQL {}", info.version)
-            },
-            database: self.database.clone(),
-            method: format!("{} --single-transaction", dumped.tool.name),
-            time: info.time,
-            position: follow.position,
-            tool: Some(dumped.tool),
-            details: details
-                .into_iter()
-                .filter_map(|(name, value)| Some((name.to_owned(), json!(value?))))
-                .collect(),
-            ..DatabaseFacts::default()
-        };
-        sink.record(&self.path, facts, tables);
-        Ok(())
-    }
-}
-
-/// Accounts and what they may do, which belong to no database.
-struct Grants {
-    client: Arc<Client>,
-    path: Vec<u8>,
-}
-
-impl Dump for Grants {
-    fn path(&self) -> &[u8] {
-        &self.path
-    }
-
-    fn make(&self, sink: &mut Sink<'_, '_>) -> Result<()> {
-        let (client, cancel) = (&self.client, sink.cancel());
-        let may = "SELECT COUNT(*) FROM mysql.user";
-        if let Err(Error::Command { .. }) = client.ask(may, NO_SNAPSHOT, cancel) {
-            let text = "accounts and their rights are not stored: this user may not read them";
-            return sink.warn(&self.path, text);
-        }
-        if client.family == Family::MariaDb {
-            let program = client.program("mariadb-dump", NO_SNAPSHOT);
-            let program = program.args(["--system=users", "--skip-dump-date", "--no-create-info"]);
-            let ((), said) = program.run(cancel, |pipes| sink.store(&self.path, pipes.stdout))?;
-            for line in said {
-                sink.warn(&self.path, format!("mariadb-dump said: {line}"))?;
-            }
-            return Ok(());
-        }
-        let account = "CONCAT(QUOTE(User), '@', QUOTE(Host))";
-        let query = format!(
-            "SELECT CONCAT('SHOW CREATE USER ', {account}, '; SHOW GRANTS FOR ', {account}, ';')
-             FROM mysql.user WHERE User NOT LIKE 'mysql.%' ORDER BY User, Host"
-        );
-        let questions = client.ask(&query, NO_SNAPSHOT, cancel)?.join("\n");
-        let statements = client.ask(&questions, NO_SNAPSHOT, cancel)?;
-        let text = statements
-            .iter()
-            .map(|line| format!("{line};\n"))
-            .collect::<String>();
-        sink.store(&self.path, text.as_bytes())
-    }
-}
-
-/// Follows a dump and notes the position in the server's log that it tells of.
-#[derive(Default)]
-struct Positioned {
-    text: MysqlText,
-    position: BTreeMap<String, String>,
-}
-
-impl Follow for Positioned {
-    fn feed(&mut self, bytes: &[u8], to: &mut dyn FnMut(Piece<'_>)) {
-        let Self { text, position } = self;
-        text.feed(bytes, &mut |piece| {
-            note(piece, position);
-            to(piece);
-        });
-    }
-
-    fn finish(&mut self, to: &mut dyn FnMut(Piece<'_>)) {
-        let Self { text, position } = self;
-        text.finish(&mut |piece| {
-            note(piece, position);
-            to(piece);
-        });
-    }
-}
-
-fn note(piece: Piece<'_>, position: &mut BTreeMap<String, String>) {
-    let (Piece::Statement(text) | Piece::Table { text, .. }) = piece else {
-        return;
-    };
-    for line in text.split(|byte| *byte == b'\n') {
-        let Ok(line) = std::str::from_utf8(line) else {
-            continue;
-        };
-        let quoted = |after: &str| Some(line.split_once(after)?.1.split('\'').next()?.to_owned());
-        if let Some(file) = quoted("-- CHANGE MASTER TO MASTER_LOG_FILE='") {
-            let at = line.split_once("MASTER_LOG_POS=").map_or("", |(_, at)| at);
-            let at = at.trim_end_matches(';');
-            position.insert("binlog".to_owned(), format!("{file}:{at}"));
-        } else if let Some(gtid) = quoted("-- SET GLOBAL gtid_slave_pos='") {
-            position.insert("gtid".to_owned(), gtid);
-        }
-    }
 }
 
 fn is_mariadb(version: &str) -> bool {
@@ -546,20 +306,9 @@ fn failed(url: &ServerUrl, error: &dyn std::fmt::Display) -> Error {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
-
-    #[test]
-    fn positions_are_noted() {
-        let text = b"-- CHANGE MASTER TO MASTER_LOG_FILE='bin.000001', MASTER_LOG_POS=1549;\n\nLOCK TABLES `a` WRITE;\n
-            -- SET GLOBAL gtid_slave_pos='0-1-6';\n/*!40103 SET TIME_ZONE=@OLD_TIME_ZONE */;\n";
-        let mut follow = Positioned::default();
-        follow.feed(text, &mut |_| {});
-        follow.finish(&mut |_| {});
-        let wanted = [("binlog", "bin.000001:1549"), ("gtid", "0-1-6")];
-        let wanted = wanted.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        assert_eq!(follow.position, BTreeMap::from(wanted));
-    }
 
     #[test]
     fn an_older_program_is_refused() {
