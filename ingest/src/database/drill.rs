@@ -7,7 +7,9 @@ use nightfold_repo::Repository;
 use nightfold_repo::repository::StoredSnapshot;
 
 use super::facts::{DatabaseFacts, TableFacts};
-use super::load::{Server, connect, dump_entry, load_new, recorded_tables, scratch_name};
+use super::load::{
+    Server, connect, dump_entry, globals_entry, load_new, recorded_tables, scratch_name,
+};
 use super::{DatabaseUrl, Secret, sqlite};
 use crate::error::{Error, Result};
 use crate::listing::write_content;
@@ -74,7 +76,14 @@ pub fn drill(
         },
         DrillServer::Private => {
             private = super::private::PrivateServer::start(&facts.engine, cancel)?;
-            connect(private.url(), None, cancel)?
+            let server = connect(private.url(), None, cancel)?;
+            // What the dump names as owners must be there.
+            if let Some(globals) = globals_entry(repository, snapshot, facts)? {
+                let mut write =
+                    |out: &mut dyn Write| write_content(repository, &globals, out).map(drop);
+                server.load_globals(&mut write, cancel)?;
+            }
+            server
         }
     };
     let name = scratch_name("drill");

@@ -9,6 +9,7 @@ use nightfold_repo::repository::StoredSnapshot;
 
 use super::facts::{DatabaseFacts, TableFacts, decode_tables};
 use super::text::{Extract, Search, Text};
+use super::url::{GLOBALS_SUFFIX, GRANTS_SUFFIX};
 use super::{DatabaseUrl, Engine, Secret, ServerUrl, databases, mssql, mysql, postgres, sqlite};
 use crate::error::{Error, Result};
 use crate::listing::{find_entry, write_content};
@@ -46,6 +47,8 @@ pub(crate) trait Server {
     fn remove(&self, name: &str, cancel: &AtomicBool) -> Result<()>;
     /// Loads what `write` writes into an empty database. Returns what the client had to say.
     fn load(&self, name: &str, write: Writer<'_>, cancel: &AtomicBool) -> Result<Vec<String>>;
+    /// Makes the roles and accounts that dumps of other servers name, as far as that is possible.
+    fn load_globals(&self, write: Writer<'_>, cancel: &AtomicBool) -> Result<()>;
     /// Gives a database the name of another, which is removed. False if the engine cannot.
     fn rename(&self, from: &str, to: &str, cancel: &AtomicBool) -> Result<bool>;
     /// The rows and checksums that a dump of it has now.
@@ -251,6 +254,26 @@ pub(crate) fn dump_entry(
     facts: &DatabaseFacts,
 ) -> Result<Entry> {
     entry_at(repository, snapshot, &facts.path)
+}
+
+/// Where roles and accounts of the server of a dump lie in its snapshot, if they do.
+pub(crate) fn globals_entry(
+    repository: &Repository,
+    snapshot: &StoredSnapshot,
+    facts: &DatabaseFacts,
+) -> Result<Option<Entry>> {
+    let path = unescape_path(&facts.path);
+    let folder = path.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+    let suffix = if facts.engine == "mysql" {
+        GRANTS_SUFFIX
+    } else {
+        GLOBALS_SUFFIX
+    };
+    find_entry(
+        repository,
+        snapshot,
+        &[&path[..folder], suffix.as_bytes()].concat(),
+    )
 }
 
 fn entry_at(repository: &Repository, snapshot: &StoredSnapshot, path: &str) -> Result<Entry> {

@@ -19,6 +19,9 @@ const POLL: Duration = Duration::from_millis(100);
 /// Runs a server until its own standard input ends: that is when we stop it, or were killed. `QUIT` means "at once" to
 /// all of them, and the data is thrown away anyway.
 const KEEPER: &str = r#"trap "" INT; "$@" </dev/null & read -r _; kill -QUIT $!; wait"#;
+/// Who we are on such a server: nobody that dumps of other servers define.
+const USER: &str = "nightfold_drill";
+const USERNAME: &str = "--username=nightfold_drill";
 /// Where Debian keeps PostgreSQL's server, by version.
 const POSTGRES_FOLDER: &str = "/usr/lib/postgresql";
 
@@ -56,7 +59,7 @@ fn start_postgres(cancel: &AtomicBool) -> Result<PrivateServer> {
     let data = stage.path("data");
     let initdb = owner.program(&postgres_program("initdb")?).args([
         OsString::from("--auth=trust"),
-        "--username=postgres".into(),
+        USERNAME.into(),
         "--encoding=UTF8".into(),
         "--locale=C".into(),
         "--no-sync".into(),
@@ -77,7 +80,7 @@ fn start_postgres(cancel: &AtomicBool) -> Result<PrivateServer> {
     ] {
         postgres.args(["-c", setting]);
     }
-    let url = ServerUrl::on_socket(Engine::Postgres, "postgres", &folder);
+    let url = ServerUrl::on_socket(Engine::Postgres, USER, &folder);
     let socket = folder.join(".s.PGSQL.5432");
     start(postgres, "postgres", stage, url, &socket, cancel)
 }
@@ -93,16 +96,23 @@ fn start_mariadb(cancel: &AtomicBool) -> Result<PrivateServer> {
     ]);
     install.run(cancel, |pipes| drain(pipes.stdout))?;
     let socket = stage.path("socket");
+    let init = stage.path("init.sql");
+    let account = format!(
+        "CREATE USER {USER}@localhost;\nGRANT ALL ON *.* TO {USER}@localhost WITH GRANT OPTION;\n"
+    );
+    std::fs::write(&init, account).map_err(|error| failed("mariadbd", &error.to_string()))?;
     let mut mariadbd = owner.keeper(&found("mariadbd")?);
     mariadbd.args(["--no-defaults", &data, "--skip-networking"]);
     mariadbd.arg(format!("--socket={}", socket.display()));
+    mariadbd.arg(format!("--init-file={}", init.display()));
     mariadbd.args([
         "--innodb-flush-method=nosync",
         "--innodb-flush-log-at-trx-commit=0",
         "--skip-log-bin",
+        "--skip-name-resolve",
         "--max-allowed-packet=1G",
     ]);
-    let url = ServerUrl::on_socket(Engine::Mysql, "root", &socket);
+    let url = ServerUrl::on_socket(Engine::Mysql, USER, &socket);
     start(mariadbd, "mariadbd", stage, url, &socket, cancel)
 }
 

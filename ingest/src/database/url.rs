@@ -74,6 +74,10 @@ impl fmt::Display for Engine {
     }
 }
 
+/// What the file of roles is called after the folder of a server's dumps.
+pub(super) const GLOBALS_SUFFIX: &str = ".globals.sql";
+/// And that of accounts.
+pub(super) const GRANTS_SUFFIX: &str = ".grants.sql";
 /// Stands for the host where a URL has none.
 const HERE: &str = "here";
 

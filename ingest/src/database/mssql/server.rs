@@ -216,6 +216,11 @@ impl Server for Client {
         })
     }
 
+    /// Users are part of a database's dump, and logins of none.
+    fn load_globals(&self, _write: Writer<'_>, _cancel: &AtomicBool) -> Result<()> {
+        Ok(())
+    }
+
     fn rename(&self, from: &str, to: &str, cancel: &AtomicBool) -> Result<bool> {
         let aside = scratch_name(to);
         self.on_master(cancel, |master| {

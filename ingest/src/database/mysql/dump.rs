@@ -10,6 +10,7 @@ use super::{Client, Family, is_mariadb};
 use crate::database::facts::DatabaseFacts;
 use crate::database::sink::Sink;
 use crate::database::text::{Follow, MysqlText, Piece, Summed};
+use crate::database::url::GRANTS_SUFFIX;
 use crate::database::{DatabaseSource, Dump, ServerUrl};
 use crate::error::{Error, NO_SNAPSHOT, Result};
 
@@ -26,7 +27,7 @@ pub(in crate::database) fn dumps(
     };
     let grants: Box<dyn Dump> = Box::new(Grants {
         client: client.clone(),
-        path: [&url.folder()[..], b".grants.sql"].concat(),
+        path: [&url.folder()[..], GRANTS_SUFFIX.as_bytes()].concat(),
     });
     let mut dumps = vec![grants];
     for database in names {

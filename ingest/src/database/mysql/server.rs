@@ -49,6 +49,20 @@ impl Server for Client {
         Ok(said)
     }
 
+    fn load_globals(&self, write: Writer<'_>, cancel: &AtomicBool) -> Result<()> {
+        let client = self.program(self.family.client(), NO_DRILL).with_input();
+        // What is there already, or cannot be there, is no obstacle yet.
+        let client = client.args(["--batch", "--force"]);
+        let loaded = client.run(cancel, |pipes| {
+            let no_input = || failed(&self.url, &"the client has no input");
+            write(&mut pipes.stdin.ok_or_else(no_input)?)
+        });
+        match loaded {
+            Ok(_) | Err(Error::Command { .. }) => Ok(()),
+            Err(other) => Err(other),
+        }
+    }
+
     /// There is no such statement, and neither views nor triggers can be moved.
     fn rename(&self, _from: &str, _to: &str, _cancel: &AtomicBool) -> Result<bool> {
         Ok(false)

@@ -11,6 +11,7 @@ use super::{Client, MAINTENANCE, read_lines};
 use crate::database::facts::DatabaseFacts;
 use crate::database::sink::Sink;
 use crate::database::text::{PostgresText, Summed};
+use crate::database::url::GLOBALS_SUFFIX;
 use crate::database::{DatabaseSource, Dump, ServerUrl};
 use crate::error::{NO_SNAPSHOT, Result};
 use crate::process::Program;
@@ -31,7 +32,7 @@ pub(in crate::database) fn dumps(
     let globals: Box<dyn Dump> = Box::new(Globals {
         client: client.clone(),
         arguments: arguments.clone(),
-        path: [&url.folder()[..], b".globals.sql"].concat(),
+        path: [&url.folder()[..], GLOBALS_SUFFIX.as_bytes()].concat(),
     });
     let mut dumps = vec![globals];
     for database in names {

@@ -58,6 +58,17 @@ impl Server for Client {
         Ok(said)
     }
 
+    fn load_globals(&self, write: Writer<'_>, cancel: &AtomicBool) -> Result<()> {
+        let psql = self.program("psql", NO_DRILL, MAINTENANCE).with_input();
+        // What is there already, or cannot be there, is no obstacle yet.
+        let psql = psql.args(["--no-psqlrc", "--quiet", "--output=/dev/null"]);
+        let loaded = psql.run(cancel, |pipes| {
+            let no_input = || failed(&self.url, &"psql has no input");
+            write(&mut pipes.stdin.ok_or_else(no_input)?)
+        });
+        loaded.map(drop)
+    }
+
     fn rename(&self, from: &str, to: &str, cancel: &AtomicBool) -> Result<bool> {
         self.remove(to, cancel)?;
         let query = format!("ALTER DATABASE {} RENAME TO {}", quoted(from), quoted(to));

@@ -149,3 +149,20 @@ fn tables_without_transactions_are_named() {
     database.sql("app", "DROP TABLE `my isam`;");
     assert!(!backup().stderr.contains("engine"));
 }
+
+#[test]
+fn a_drill_knows_the_accounts_that_a_dump_names() {
+    let database = Database::start();
+    let sandbox = Sandbox::open();
+    database.sql(
+        "app",
+        "CREATE USER definer@localhost IDENTIFIED BY 'x'; GRANT ALL ON app.* TO definer@localhost;
+         ALTER USER root@localhost IDENTIFIED VIA unix_socket OR mysql_native_password USING PASSWORD('y');
+         CREATE TABLE t (a int); INSERT INTO t VALUES (1);
+         CREATE DEFINER=definer@localhost VIEW v AS SELECT * FROM t;
+         CREATE DEFINER=definer@localhost PROCEDURE p () SELECT 1;",
+    );
+    let call = sandbox.call(["backup"]).arg(database.url("app"));
+    call.env("NIGHTFOLD_DATABASE_PASSWORD", "y").run().exits(0);
+    sandbox.call(["drill"]).run().exits(0);
+}

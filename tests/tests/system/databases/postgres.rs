@@ -155,7 +155,8 @@ fn all_databases_of_a_server_make_one_snapshot() {
     let cluster = Cluster::start();
     let sandbox = Sandbox::open();
     cluster.create("\"a/b\"");
-    cluster.sql("app", "CREATE TABLE t (a int); INSERT INTO t VALUES (1);");
+    let owned = "CREATE ROLE owner; CREATE TABLE t (a int); ALTER TABLE t OWNER TO owner; INSERT INTO t VALUES (1);";
+    cluster.sql("app", owned);
     cluster.sql("a/b", "CREATE TABLE t (a int); INSERT INTO t VALUES (2);");
     let ran = sandbox
         .call(["backup", "--all-databases"])

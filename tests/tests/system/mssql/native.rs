@@ -83,6 +83,7 @@ fn on_disk(folder: &Path, sql: &str) -> PathBuf {
     folder.join(name)
 }
 
+#[expect(clippy::too_many_lines, reason = "a case for each statement")]
 fn answer(folder: &Path, trouble: Trouble, recovery: i64, sql: &str) -> Answer {
     let text = |text: &str| Value::from(text);
     let lsn = |lsn| Value::Decimal(Some(lsn));
