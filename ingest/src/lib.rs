@@ -13,6 +13,7 @@ mod source;
 
 pub use backup::{BackupReport, BackupRequest, Source, backup};
 pub use copy::{Copied, CopyReport, CopyRequest, NotCopied, copy};
+pub use database::mssql;
 pub use database::{
     DatabaseFacts, DatabaseSource, DatabaseUrl, DrillReport, DrillServer, Engine, LoadReport,
     LoadRequest, Secret, ServerUrl, TableFacts, Tool, UrlError, chosen_database, databases, drill,

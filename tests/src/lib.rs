@@ -9,6 +9,7 @@ mod call;
 pub mod dump;
 mod random;
 mod sandbox;
+pub mod tds;
 mod tree;
 
 pub use call::{Call, Ran, program};

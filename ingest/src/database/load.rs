@@ -10,7 +10,7 @@ use nightfold_repo::repository::StoredSnapshot;
 use super::facts::{DatabaseFacts, TableFacts, decode_tables};
 use super::text::{Extract, Search, Text};
 use super::url::{GLOBALS_SUFFIX, GRANTS_SUFFIX};
-use super::{DatabaseUrl, Engine, Secret, ServerUrl, databases, mysql, postgres, sqlite};
+use super::{DatabaseUrl, Engine, Secret, ServerUrl, databases, mssql, mysql, postgres, sqlite};
 use crate::error::{Error, Result};
 use crate::listing::{find_entry, write_content};
 
@@ -160,6 +160,9 @@ fn extract(
     write(&mut search)?;
     let mut found = search.finish();
     match (found.pop(), found.is_empty()) {
+        (Some(found), true) if facts.engine == Engine::Mssql.scheme() => {
+            mssql::extract(found.table(), replace, write, out)
+        }
         (Some(found), true) => {
             let mut extract = Extract::new(text()?, found, replace, out);
             write(&mut extract)?;
@@ -187,7 +190,8 @@ pub(crate) fn connect(
     match url.engine {
         Engine::Postgres => Ok(Box::new(postgres::Client::new(url, password)?)),
         Engine::Mysql => Ok(Box::new(mysql::Client::new(url, password, cancel)?)),
-        engine => Err(Error::NotYet(engine)),
+        Engine::Mssql => Ok(Box::new(mssql::Client::new(url, password)?)),
+        Engine::Sqlite => Err(Error::NotYet(Engine::Sqlite)),
     }
 }
 

@@ -15,11 +15,13 @@
 //! | `sqlite` | SQLite |
 //! | `postgres` | PostgreSQL |
 //! | `mysql` | MariaDB and MySQL |
+//! | `mssql` | SQL Server |
 
 mod checksum;
 mod drill;
 mod facts;
 mod load;
+pub mod mssql;
 mod mysql;
 mod postgres;
 mod private;
@@ -103,6 +105,7 @@ fn dumps_of(
     match server.engine {
         Engine::Postgres => postgres::dumps(source, server, repository, cancel),
         Engine::Mysql => mysql::dumps(source, server, cancel),
-        engine => Err(Error::NotYet(engine)),
+        Engine::Mssql => mssql::dumps(source, server, cancel),
+        Engine::Sqlite => Err(Error::NotYet(Engine::Sqlite)),
     }
 }

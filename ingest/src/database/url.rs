@@ -58,7 +58,7 @@ impl Engine {
                 "connect_timeout",
             ],
             Self::Mysql => &["socket", "ssl-ca", "ssl-cert", "ssl-key", "ssl-mode"],
-            Self::Mssql => &["encrypt", "ca", "isolation"],
+            Self::Mssql => &["encrypt", "ca", "isolation", "texts"],
         }
     }
 }

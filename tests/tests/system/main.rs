@@ -15,6 +15,7 @@ mod full_disk;
 mod kill;
 mod kill_any;
 mod lost_index;
+mod mssql;
 mod servers;
 mod signals;
 mod trees;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
+use super::super::mssql::MssqlText;
 use super::{Follow, MysqlText, Piece, PostgresText};
 
 /// What a dump says of a table.
@@ -36,6 +37,7 @@ pub(crate) struct Extract<W> {
 pub(crate) enum Text {
     Postgres(PostgresText),
     Mysql(MysqlText),
+    Mssql(Box<MssqlText>),
 }
 
 impl Text {
@@ -43,6 +45,7 @@ impl Text {
         match engine {
             "postgres" => Some(Self::Postgres(PostgresText::default())),
             "mysql" => Some(Self::Mysql(MysqlText::default())),
+            "mssql" => Some(Self::Mssql(Box::default())),
             _ => None,
         }
     }
@@ -57,6 +60,7 @@ impl Follow for Text {
         match self {
             Self::Postgres(text) => text.feed(bytes, to),
             Self::Mysql(text) => text.feed(bytes, to),
+            Self::Mssql(text) => text.feed(bytes, to),
         }
     }
 
@@ -64,6 +68,7 @@ impl Follow for Text {
         match self {
             Self::Postgres(text) => text.finish(to),
             Self::Mysql(text) => text.finish(to),
+            Self::Mssql(text) => text.finish(to),
         }
     }
 }
@@ -137,7 +142,7 @@ impl Write for Search<'_> {
 
 /// With or without its schema, with or without quotes.
 fn is_called(name: &str, wanted: &str) -> bool {
-    let plain = |text: &str| text.replace(['"', '`'], "");
+    let plain = |text: &str| text.replace(['"', '`', '[', ']'], "");
     let (name, wanted) = (plain(name), plain(wanted));
     name == wanted
         || name

@@ -1,0 +1,296 @@
+//! Which backups lead to a point in time: pure functions over what is recorded of them.
+//!
+//! A chain is a full backup, perhaps a differential that rests on it, and log backups, each of
+//! which begins where the one before ends and continues its line of history.
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+
+use super::facts::{BackupFacts, BackupKind, Lsn};
+
+/// Where a restore is to lead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// To the state that one backup holds (its number among those that are held).
+    Backup(usize),
+    /// To a moment by the server's clock.
+    Time(Timestamp),
+    /// As far as the backups reach.
+    Latest,
+}
+
+/// Backups in the order of their restore.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Their numbers among those that are held.
+    pub steps: Vec<usize>,
+    /// Up to when the logs are taken, in the server's local time. Nothing for all of them.
+    pub stop_at: Option<DateTime>,
+}
+
+/// Why no chain leads there.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChainError {
+    /// Nothing to begin with.
+    #[error("no full backup is held that ended by {at}{}", hint(*earliest, "; the earliest ended at "))]
+    NoFull {
+        /// The time that was asked for.
+        at: Timestamp,
+        /// When the earliest full backup ended.
+        earliest: Option<Timestamp>,
+    },
+    /// The backups end before.
+    #[error(
+        "no chain of backups reaches {at}{}{}",
+        hint(*before, "; the nearest before it that can be reached is "),
+        hint(*after, "; the nearest after it is ")
+    )]
+    NotReached {
+        /// The time that was asked for.
+        at: Timestamp,
+        /// The latest reachable before.
+        before: Option<Timestamp>,
+        /// The earliest reachable after.
+        after: Option<Timestamp>,
+    },
+    /// A log backup is missing between others.
+    #[error(
+        "the log chain has a gap: after {reached} the log goes on at {lsn}, but the next log backup \
+         that is held begins at {next}; it cannot reach {at}; the nearest before it that can be \
+         reached is {reached}"
+    )]
+    Gap {
+        /// The time that was asked for.
+        at: Timestamp,
+        /// Up to when the chain holds.
+        reached: Timestamp,
+        /// Where the missing log begins.
+        lsn: Lsn,
+        /// Where the next one begins.
+        next: Lsn,
+    },
+    /// The full backup that a differential rests on is not held.
+    #[error(
+        "the differential backup rests on the full backup {base}, which is not held here: another \
+         program took it, or it was forgotten. Take a full backup as part of the chain first"
+    )]
+    BaseMissing {
+        /// The id of the full backup.
+        base: String,
+    },
+    /// A differential cannot rest on a backup outside of every chain.
+    #[error(
+        "no full backup that a differential could rest on: COPY_ONLY ones do not count. Take a \
+         full backup as part of the chain first"
+    )]
+    NoBase,
+    /// There is no such backup.
+    #[error("there is no backup of number {0}")]
+    NoSuchBackup(usize),
+}
+
+fn hint(at: Option<Timestamp>, words: &str) -> String {
+    at.map(|at| format!("{words}{at}")).unwrap_or_default()
+}
+
+/// Whether a differential that is taken now can be restored from what is held. `bases` is what
+/// the server says that it would rest on.
+pub fn check_base(bases: &[String], held: &[BackupFacts]) -> Result<(), ChainError> {
+    if bases.is_empty() {
+        return Err(ChainError::NoBase);
+    }
+    match bases.iter().find(|base| base_of(base, held).is_none()) {
+        Some(base) => Err(ChainError::BaseMissing { base: base.clone() }),
+        None => Ok(()),
+    }
+}
+
+/// The number of the full backup with this id, if a differential can rest on it.
+fn base_of(id: &str, held: &[BackupFacts]) -> Option<usize> {
+    held.iter().position(|backup| {
+        backup.kind == BackupKind::Full && !backup.copy_only && backup.id.eq_ignore_ascii_case(id)
+    })
+}
+
+/// Finds the backups that lead to `target`, the fewest logs first. All of `held` are of one
+/// database.
+pub fn plan(held: &[BackupFacts], target: Target) -> Result<Plan, ChainError> {
+    match target {
+        Target::Backup(number) => to_backup(held, number),
+        Target::Time(at) => to_time(held, at),
+        Target::Latest => {
+            let reached = reaches(held)
+                .into_iter()
+                .max_by_key(|reach| (reach.until, reach.from));
+            let Some(reached) = reached else {
+                return Err(ChainError::NoFull {
+                    at: Timestamp::MAX,
+                    earliest: None,
+                });
+            };
+            Ok(Plan {
+                steps: reached.steps,
+                stop_at: None,
+            })
+        }
+    }
+}
+
+/// To the very end of one backup.
+fn to_backup(held: &[BackupFacts], number: usize) -> Result<Plan, ChainError> {
+    let backup = held.get(number).ok_or(ChainError::NoSuchBackup(number))?;
+    let steps = match backup.kind {
+        BackupKind::Full => vec![number],
+        BackupKind::Differential => {
+            let base = backup.base_id.as_deref().ok_or(ChainError::NoBase)?;
+            let missing = || ChainError::BaseMissing {
+                base: base.to_owned(),
+            };
+            vec![base_of(base, held).ok_or_else(missing)?, number]
+        }
+        BackupKind::Log => {
+            let through = reaches(held).into_iter().filter_map(|reach| {
+                let at = reach.steps.iter().position(|step| *step == number)?;
+                Some((reach.from, reach.steps.get(..=at)?.to_vec()))
+            });
+            match through.max_by_key(|(from, _)| *from) {
+                Some((_, steps)) => steps,
+                None => return Err(unreached(held, backup.finished)),
+            }
+        }
+    };
+    Ok(Plan {
+        steps,
+        stop_at: None,
+    })
+}
+
+fn to_time(held: &[BackupFacts], at: Timestamp) -> Result<Plan, ChainError> {
+    let reach = reaches(held)
+        .into_iter()
+        .filter(|reach| reach.from <= at && at <= reach.until)
+        .max_by_key(|reach| reach.from);
+    let Some(reach) = reach else {
+        return Err(unreached(held, at));
+    };
+    // No more logs than up to the first that covers the time.
+    let mut steps = Vec::new();
+    let mut stop_at = None;
+    for number in reach.steps {
+        let Some(backup) = held.get(number) else {
+            continue;
+        };
+        if backup.kind == BackupKind::Log && reach.from == at {
+            break;
+        }
+        steps.push(number);
+        if backup.kind == BackupKind::Log && at <= backup.started {
+            stop_at = backup.local(at);
+            break;
+        }
+    }
+    Ok(Plan { steps, stop_at })
+}
+
+/// What a full backup, perhaps with a differential, leads to together with the logs after it.
+struct Reach {
+    steps: Vec<usize>,
+    /// When the last data backup ended.
+    from: Timestamp,
+    /// Up to when the logs reach. A log certainly holds what happened before its backup began.
+    until: Timestamp,
+    /// Where the log goes on, and the next log backup that does not fit.
+    gap: Option<(Lsn, Lsn)>,
+}
+
+/// Everything that can be reached, for every full and differential backup.
+fn reaches(held: &[BackupFacts]) -> Vec<Reach> {
+    let mut reaches = Vec::new();
+    for (number, backup) in held.iter().enumerate() {
+        let steps = match (backup.kind, &backup.base_id) {
+            (BackupKind::Full, _) => vec![number],
+            (BackupKind::Differential, Some(base)) => match base_of(base, held) {
+                Some(full) => vec![full, number],
+                None => continue,
+            },
+            _ => continue,
+        };
+        reaches.push(with_logs(held, steps, backup));
+    }
+    reaches
+}
+
+fn with_logs(held: &[BackupFacts], mut steps: Vec<usize>, data: &BackupFacts) -> Reach {
+    let mut logs: Vec<_> = held
+        .iter()
+        .enumerate()
+        .filter(|(_, log)| log.kind == BackupKind::Log)
+        .collect();
+    // Of two that begin alike the longer one: a COPY_ONLY log backup does not end the log.
+    logs.sort_by_key(|(_, log)| (log.first_lsn, std::cmp::Reverse(log.last_lsn)));
+    let mut lsn = data.last_lsn;
+    let mut fork = data.last_fork.as_deref();
+    let mut until = data.finished;
+    let mut gap = None;
+    for (number, log) in logs {
+        let same_history = match (fork, log.first_fork.as_deref()) {
+            (Some(ours), Some(theirs)) => ours.eq_ignore_ascii_case(theirs),
+            _ => true,
+        };
+        if !same_history || log.last_lsn < lsn || (log.last_lsn == lsn && log.started <= until) {
+            continue;
+        }
+        if log.first_lsn > lsn {
+            gap = Some((lsn, log.first_lsn));
+            break;
+        }
+        steps.push(number);
+        lsn = log.last_lsn;
+        fork = log.last_fork.as_deref().or(fork);
+        until = until.max(log.started);
+    }
+    Reach {
+        steps,
+        from: data.finished,
+        until,
+        gap,
+    }
+}
+
+/// Says why a time cannot be reached, and what can.
+fn unreached(held: &[BackupFacts], at: Timestamp) -> ChainError {
+    let reaches = reaches(held);
+    let before = reaches
+        .iter()
+        .filter(|reach| reach.from <= at)
+        .max_by_key(|reach| reach.until.min(at));
+    let after = reaches
+        .iter()
+        .map(|reach| reach.from)
+        .filter(|from| *from > at)
+        .min();
+    let Some(before) = before else {
+        return ChainError::NoFull {
+            at,
+            earliest: after,
+        };
+    };
+    match before.gap {
+        Some((lsn, next)) => ChainError::Gap {
+            at,
+            reached: before.until,
+            lsn,
+            next,
+        },
+        None => ChainError::NotReached {
+            at,
+            before: Some(before.until),
+            after,
+        },
+    }
+}
+
+#[cfg(test)]
+#[path = "chain_tests.rs"]
+mod tests;

@@ -1,0 +1,27 @@
+//! The server's own backups: BACKUP DATABASE into a folder that the server writes and this
+//! program reads, and back.
+//!
+//! | module | duty | does I/O |
+//! |---|---|---|
+//! | `statements` | T-SQL | no |
+//! | `facts` | what is recorded of a backup | no |
+//! | `chain` | which backups lead to a point in time | no |
+//! | `staging` | one folder under two names, and files that do not stay in it | files |
+//! | `backup` | a backup made, verified and described | through a connection |
+//! | `restore` | backups into a database | through a connection |
+//! | `progress` | how far a long command is | through a second connection |
+
+mod backup;
+mod chain;
+mod facts;
+mod progress;
+mod restore;
+mod staging;
+mod statements;
+
+pub use backup::{BackupJob, Made, backup};
+pub use chain::{ChainError, Plan, Target, check_base, plan};
+pub use facts::{BackupFacts, BackupFile, BackupKind, Lsn};
+pub use progress::Watch;
+pub use restore::{RestoreJob, RestoreStep, check_database, is_damage, restore};
+pub use staging::{StagedFile, Staging};
