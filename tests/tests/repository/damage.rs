@@ -290,6 +290,7 @@ fn damage_within_reach_is_undone_and_beyond_it_named() {
         runs: 13,
     };
     assert_eq!(undone, expected);
-    let (files, snapshots) = victim.beyond_reach(&mut Dice::new(2), 6);
+    // Which packs are hit is chance, since their names are; some are so small that parity restores all of them.
+    let (files, snapshots) = victim.beyond_reach(&mut Dice::new(2), 20);
     assert!(files > 0 && snapshots > 0);
 }
