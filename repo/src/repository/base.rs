@@ -55,9 +55,20 @@ pub(super) struct Base {
     pub(super) nearest: ChunkId,
     pub(super) version: u32,
     pub(super) rank: u8,
-    /// An ancestor of that, by the skip chain.
+    /// That, or an ancestor of it.
     pub(super) id: ChunkId,
+    /// How many versions lie between the base and the chunk.
+    pub(super) step: u32,
     pub(super) bytes: Arc<[u8]>,
+}
+
+/// How far up the base is looked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// As the skip chain says.
+    Skip,
+    /// The nearest match itself.
+    Nearest,
 }
 
 /// What looking for the base of a new version came to.
@@ -72,7 +83,12 @@ pub(super) enum Choice {
 
 impl RunWriter {
     /// The base of the chunk as a new version of `nearest`.
-    pub(super) fn base_for(&self, candidate: Candidate<'_>, nearest: ChunkId) -> Result<Choice> {
+    pub(super) fn base_for(
+        &self,
+        candidate: Candidate<'_>,
+        nearest: ChunkId,
+        reach: Reach,
+    ) -> Result<Choice> {
         if candidate.chunk.len() < DELTA_BYTES_MIN {
             return Ok(Choice::Impossible);
         }
@@ -83,7 +99,11 @@ impl RunWriter {
         if version % VERSIONS_PER_LINEAGE == 0 {
             return Ok(Choice::WholeDue(version));
         }
-        let Some(base) = self.skip(candidate, found, version)? else {
+        let base = match reach {
+            Reach::Skip => self.skip(candidate, found, version)?,
+            Reach::Nearest => Some(found),
+        };
+        let Some(base) = base else {
             return Ok(Choice::Impossible);
         };
         if base.rank >= RANK_MAX {
@@ -100,6 +120,7 @@ impl RunWriter {
             version,
             rank: base.rank + 1,
             id: base.id,
+            step: version.saturating_sub(base.version),
             bytes,
         }))
     }

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use nightfold_chunker::{ChunkId, Sketch};
 
-use super::base::{Base, Candidate, Choice};
+use super::base::{Base, Candidate, Choice, Reach};
 use super::track::{Place, Track};
 use super::unpublished::Ancestor;
 use super::write::RunWriter;
@@ -36,8 +36,8 @@ struct Version {
     base: Base,
     /// The smallest delta so far, if one was found.
     delta: Option<Encoded>,
-    /// How far the last run that both have in common reaches in the chunk and in the base.
-    followed: (usize, usize),
+    /// Places in the chunk and in the base that surely correspond, as far back as possible.
+    followed: Option<(usize, usize)>,
 }
 
 impl Version {
@@ -45,6 +45,12 @@ impl Version {
         self.delta
             .as_ref()
             .map_or(usize::MAX, |delta| delta.payload.len())
+    }
+
+    /// Whether it is about so small as deltas over so many versions are if `near` is what one version takes. Deltas
+    /// add up, and no more: a larger one says that the base had another beginning or end than its successors have.
+    fn adds_up(&self, near: &Self) -> bool {
+        self.bytes() / self.base.step.max(1) as usize <= near.bytes()
     }
 }
 
@@ -124,49 +130,70 @@ impl RunWriter {
             track.settle(at, place.id, 0);
             return Ok(Some(piece));
         }
-        // Where exactly the piece ends shows when it is followed.
-        let reach = (place.ahead() + place.ahead() / 8).min(rest.len());
+        // Where the place was guessed, or a cut point moved a little, the piece begins before the chunk that it was.
+        let reach = least + place.bytes + place.bytes / 8;
         let part = Candidate {
-            chunk: &rest[..reach],
+            chunk: &rest[..reach.min(rest.len())],
             samples: None,
             ..candidate
         };
-        let Choice::Against(base) = self.base_for(part, place.id)? else {
+        let mut found = self.piece_against(part, place.id, Reach::Skip)?;
+        if found.is_none() {
+            found = self.piece_against(part, place.id, Reach::Nearest)?;
+        }
+        let Some(Version {
+            base,
+            delta: Some(delta),
+            followed: Some((bytes, base_end)),
+        }) = found
+        else {
             return Ok(None);
         };
-        let patcher = Patcher::new(part.chunk, &base.bytes);
-        let (bytes, base_end) = patcher.followed();
-        let ends_with_base = base.bytes.len() - base_end <= base.bytes.len() / 16;
-        if bytes < least || rest.len() - bytes < least || !ends_with_base {
+        if bytes < least || rest.len() - bytes < least {
             return Ok(None);
         }
         let piece = &rest[..bytes];
-        let Some(delta) = patcher.encode(piece, &base.bytes, self.level())? else {
-            return Ok(None);
-        };
-        if delta.payload.len() > bytes / RATHER_SMALL {
-            return Ok(None);
-        }
         let id = self.repository().ids().id(piece);
         let candidate = Candidate {
             chunk: piece,
             samples: None,
             ..candidate
         };
-        track.settle(at + bytes as u64, place.id, place.bytes);
+        let left = base.bytes.len() - base_end;
+        track.settle_near(at + bytes as u64, place.id, base_end, left);
         let frame = if self.enter_piece(candidate, id)? {
-            let version = Version {
-                base,
-                delta: None,
-                followed: (bytes, base_end),
-            };
-            let frame = self.delta_frame(candidate, id, &version, delta, None)?;
+            let frame = self.delta_frame(candidate, id, &base, delta, None)?;
             self.encoded(&frame, piece);
             Some(frame)
         } else {
             None
         };
         Ok(Some(Piece { bytes, id, frame }))
+    }
+
+    /// The part of a candidate up to where its base ends, as a small delta. Where it ends shows when it is followed.
+    fn piece_against(
+        &self,
+        part: Candidate<'_>,
+        nearest: ChunkId,
+        reach: Reach,
+    ) -> Result<Option<Version>> {
+        let Choice::Against(base) = self.base_for(part, nearest, reach)? else {
+            return Ok(None);
+        };
+        let mut patcher = Patcher::new(part.chunk, &base.bytes);
+        if !patcher.end_with(&base.bytes) {
+            return Ok(None);
+        }
+        let followed = patcher.followed();
+        let piece = &part.chunk[..followed.0];
+        let delta = patcher.encode(piece, &base.bytes, self.level())?;
+        let delta = delta.filter(|delta| delta.payload.len() <= piece.len() / RATHER_SMALL);
+        Ok(delta.map(|delta| Version {
+            base,
+            delta: Some(delta),
+            followed: Some(followed),
+        }))
     }
 
     /// A piece that is in the previous recipe as it is.
@@ -208,15 +235,29 @@ impl RunWriter {
         sketcher.sketch(candidate.chunk, candidate.samples)
     }
 
+    /// Against the ancestor that the skip chain names, or against `nearest` itself where the ancestor had another shape.
     fn as_version_of(&self, candidate: Candidate<'_>, nearest: ChunkId) -> Result<Plan> {
-        Ok(match self.base_for(candidate, nearest)? {
+        let plan = self.against(candidate, nearest, Reach::Skip)?;
+        if let Plan::Version(far) = &plan
+            && far.base.id != nearest
+            && far.bytes() > candidate.chunk.len() / RATHER_SMALL
+            && let Plan::Version(near) = self.against(candidate, nearest, Reach::Nearest)?
+            && !far.adds_up(&near)
+        {
+            return Ok(Plan::Version(near));
+        }
+        Ok(plan)
+    }
+
+    fn against(&self, candidate: Candidate<'_>, nearest: ChunkId, reach: Reach) -> Result<Plan> {
+        Ok(match self.base_for(candidate, nearest, reach)? {
             Choice::Impossible => Plan::Whole(0),
             Choice::WholeDue(version) => Plan::Whole(version),
             Choice::Against(base) => {
                 let patcher = Patcher::new(candidate.chunk, &base.bytes);
                 let delta = patcher.encode(candidate.chunk, &base.bytes, self.level())?;
                 Plan::Version(Version {
-                    followed: patcher.followed(),
+                    followed: patcher.surely_followed(),
                     base,
                     delta,
                 })
@@ -271,11 +312,13 @@ impl RunWriter {
                 let (patch, base) = (version.delta.take(), &version.base.bytes);
                 let delta = codec::best_delta(patch, chunk, base, self.level())?;
                 let Some(whole) = self.whole_if_better(chunk, &delta)? else {
-                    if let Some((track, at)) = job.track {
-                        let (bytes, base_end) = version.followed;
-                        track.settle(at + bytes as u64, version.base.nearest, base_end);
+                    if let (Some((track, at)), Some((bytes, base_end))) =
+                        (job.track, version.followed)
+                    {
+                        let (nearest, left) = (version.base.nearest, base.len() - base_end);
+                        track.settle_near(at + bytes as u64, nearest, base_end, left);
                     }
-                    return self.delta_frame(job.candidate, job.id, &version, delta, sketch);
+                    return self.delta_frame(job.candidate, job.id, &version.base, delta, sketch);
                 };
                 (0, whole)
             }
@@ -307,11 +350,11 @@ impl RunWriter {
         &self,
         candidate: Candidate<'_>,
         id: ChunkId,
-        version: &Version,
+        base: &Base,
         delta: Encoded,
         mut sketch: Option<Sketch>,
     ) -> Result<NewFrame> {
-        let (chunk, base) = (candidate.chunk, &version.base);
+        let chunk = candidate.chunk;
         codec::verify_delta(chunk, &base.bytes, &delta)?;
         self.learn(&delta, chunk);
         if sketch.is_none() && base.version.is_multiple_of(SKETCH_EVERY) {

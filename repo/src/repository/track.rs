@@ -1,6 +1,7 @@
 //! Where the data of a file stood in the previous snapshot.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nightfold_chunker::ChunkId;
 
@@ -11,6 +12,8 @@ use crate::limits::CHUNK_BYTES_MAX;
 
 /// How many chunks around the expected place are searched for one that was matched.
 const REACH: usize = 32;
+/// How many places are remembered: more than there are chunks in a batch, which are encoded in no order.
+const ANCHORS: usize = 256;
 
 /// The recipe that the same file had in the previous snapshot: what stood at the same place is the first guess for a
 /// base. Places are counted in bytes, since a chunk that was cut in two or joined with its neighbour since then
@@ -20,8 +23,8 @@ pub struct Track {
     ids: Vec<ChunkId>,
     /// Where each of them ended.
     ends: Vec<u64>,
-    /// An offset in the new content, and the one of the previous that it corresponds to.
-    anchor: Mutex<(u64, u64)>,
+    /// Offsets in the new content, and those of the previous that they correspond to.
+    anchors: Mutex<BTreeMap<u64, u64>>,
 }
 
 /// A chunk of the previous recipe, and how it lies to the place in question.
@@ -84,7 +87,7 @@ impl Track {
         Self {
             ids,
             ends,
-            anchor: Mutex::default(),
+            anchors: Mutex::default(),
         }
     }
 
@@ -119,8 +122,16 @@ impl Track {
     }
 
     fn expected(&self, at: u64) -> Option<u64> {
-        let (new, old) = *self.anchor.lock().unwrap_or_else(PoisonError::into_inner);
-        (old + at).checked_sub(new)
+        let anchors = self.anchors();
+        let nearest = anchors.range(..=at).next_back();
+        let (new, old) = nearest
+            .or_else(|| anchors.first_key_value())
+            .unwrap_or((&0, &0));
+        (old + at).checked_sub(*new)
+    }
+
+    fn anchors(&self) -> MutexGuard<'_, BTreeMap<u64, u64>> {
+        self.anchors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn nth(&self, place: usize, old: u64) -> Option<Place> {
@@ -135,6 +146,23 @@ impl Track {
 
     /// Learns that the new content's `at` corresponds to the offset `from` within the chunk `matched`.
     pub(super) fn settle(&self, at: u64, matched: ChunkId, from: usize) {
+        self.settle_by(at, matched, |begins, _, _| begins + from as u64);
+    }
+
+    /// Learns that the new content's `at` lies `from` bytes behind the beginning of an ancestor of the chunk `matched`,
+    /// and `left` bytes before its end. Most have one of them in common: the one that is nearer to what was expected.
+    pub(super) fn settle_near(&self, at: u64, matched: ChunkId, from: usize, left: usize) {
+        self.settle_by(at, matched, |begins, ends, expected| {
+            let (front, back) = (begins + from as u64, ends.saturating_sub(left as u64));
+            if front.abs_diff(expected) < back.abs_diff(expected) {
+                front
+            } else {
+                back
+            }
+        });
+    }
+
+    fn settle_by(&self, at: u64, matched: ChunkId, old: impl FnOnce(u64, u64, u64) -> u64) {
         let Some(expected) = self.expected(at) else {
             return;
         };
@@ -146,8 +174,11 @@ impl Track {
             .min_by_key(|place| place.abs_diff(around));
         if let Some(place) = found {
             let begins = place.checked_sub(1).map_or(0, |before| self.ends[before]);
-            *self.anchor.lock().unwrap_or_else(PoisonError::into_inner) =
-                (at, begins + from as u64);
+            let mut anchors = self.anchors();
+            anchors.insert(at, old(begins, self.ends[place], expected));
+            if anchors.len() > ANCHORS {
+                anchors.pop_first();
+            }
         }
     }
 }
@@ -179,6 +210,32 @@ mod tests {
             Some(id(6)),
             "a match from elsewhere changes nothing"
         );
+    }
+
+    #[test]
+    fn places_that_are_learned_in_no_order_count_from_there_on() {
+        let track = track();
+        track.settle(600, id(7), 0);
+        track.settle(200, id(2), 10);
+        assert_eq!(track.expected(650), Some(750));
+        assert_eq!(track.expected(250), Some(260));
+        assert_eq!(track.expected(100), Some(110), "before all of them");
+        for at in 0..2 * ANCHORS as u64 {
+            track.settle(400 + at % 200, id(4), at as usize % 200);
+        }
+        assert!(track.anchors().len() <= ANCHORS);
+    }
+
+    #[test]
+    fn an_ancestor_of_another_length_has_one_end_in_common() {
+        // The last 30 of its bytes were deleted since: what stood at its end stands at the end.
+        let shorter = track();
+        shorter.settle_near(198, id(1), 130, 0);
+        assert_eq!(shorter.expected(198), Some(200));
+        // It held two chunks, and was split: its beginning is that of the first.
+        let split = track();
+        split.settle_near(198, id(1), 97, 80);
+        assert_eq!(split.expected(198), Some(197));
     }
 
     #[test]

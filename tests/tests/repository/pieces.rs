@@ -151,6 +151,23 @@ fn years_of_lost_cut_points_keep_every_night() {
     assert_clean_but_for_lists(&repository);
 }
 
+#[test]
+fn a_base_that_had_another_shape_is_passed_over() {
+    let (repository, _cache) = repository();
+    // One chunk, most of which came on the second night; on the ninth the skip chain names the first.
+    let mut file = noise(4, 1000);
+    let mut contents = back_up(&repository, &[&file], &[]).contents;
+    file.extend(noise(5, 2000));
+    for night in 2..=8_usize {
+        file[night * 300] ^= 1;
+        contents = back_up(&repository, &[&file], &contents).contents;
+    }
+    file[2950] ^= 1;
+    let ninth = back_up(&repository, &[&file], &contents);
+    assert_eq!((ninth.whole, ninth.deltas), (0, 1));
+    assert!(ninth.bytes < 500, "{} bytes", ninth.bytes);
+}
+
 /// The snapshots here hold no file list that can be read: only the packs are looked at.
 fn assert_clean_but_for_lists(repository: &Repository) {
     let report = crate::support::check_data(repository);

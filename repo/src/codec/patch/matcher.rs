@@ -15,6 +15,21 @@ pub(super) struct Copy {
     pub(super) bytes: usize,
 }
 
+/// Rows that are alike in all but a few fields have shorter runs in common.
+const SURE_RUN: usize = 256;
+
+impl Copy {
+    /// Where the run ends in the base.
+    pub(super) fn base_end(&self) -> usize {
+        self.base_at + self.bytes
+    }
+
+    /// Whether it is too long to be found by chance.
+    pub(super) fn is_sure(&self) -> bool {
+        self.bytes >= SURE_RUN
+    }
+}
+
 /// Hashed and compared at once.
 const WORD: usize = 8;
 /// Compared at once in long runs.
@@ -48,6 +63,9 @@ const STUCK_RUN: usize = 192;
 const HOPELESS_AFTER: usize = 32 << 10;
 /// … or if runs have fewer bytes than this on average.
 const HOPELESS_RUN: usize = 96;
+/// Of what lies between two runs, so much counts at most. Where a cut point moved, a long part of the chunk is not in
+/// the base, and all the rest of it is.
+const HOPELESS_GAP: usize = 4 << 10;
 
 /// Finds copies; keeps its tables from chunk to chunk.
 #[derive(Default)]
@@ -56,7 +74,7 @@ pub(super) struct Matcher {
 }
 
 impl Matcher {
-    /// The runs of `chunk` that `base` has too, in the order of the chunk.
+    /// The runs of `chunk` that `base` has too, in the order of the chunk; none if the base was given up.
     pub(super) fn copies(&mut self, chunk: &[u8], base: &[u8]) -> Vec<Copy> {
         let mut copies = Vec::new();
         self.sparse.clear();
@@ -79,11 +97,10 @@ impl Matcher {
             if let Some(run) = next {
                 copies.push(pass.take(run));
             }
-            next = if pass.is_hopeless(copies.len()) {
-                None
-            } else {
-                pass.next_run()
-            };
+            if pass.is_hopeless(copies.len()) {
+                return Vec::new();
+            }
+            next = pass.next_run();
             if next.is_none() {
                 return copies;
             }
@@ -124,7 +141,7 @@ struct Pass<'a> {
     base_taken: usize,
     /// Short runs since the last long one.
     breaks: u32,
-    /// Bytes of the chunk between runs.
+    /// Bytes of the chunk between runs, as far as they count.
     literal_bytes: usize,
     /// Places in the base plus one, by hash; empty until it is needed.
     sparse: &'a mut Vec<u32>,
@@ -137,7 +154,7 @@ impl Pass<'_> {
             base_at: run.base_at,
             bytes: run.bytes,
         };
-        self.literal_bytes += copy.literal_bytes;
+        self.literal_bytes += copy.literal_bytes.min(HOPELESS_GAP);
         self.taken = run.at + run.bytes;
         self.base_taken = run.base_at + run.bytes;
         self.breaks = if run.bytes < STUCK_RUN {

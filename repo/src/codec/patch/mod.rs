@@ -61,9 +61,34 @@ impl Patcher {
 
     /// How far the last run that both have in common reaches in the chunk and in the base.
     pub(crate) fn followed(&self) -> (usize, usize) {
-        let end = |copy: &Copy| copy.literal_bytes + copy.bytes;
-        let base_end = self.0.last().map_or(0, |copy| copy.base_at + copy.bytes);
-        (self.0.iter().map(end).sum(), base_end)
+        self.0
+            .last()
+            .map_or((0, 0), |last| (end(&self.0), last.base_end()))
+    }
+
+    /// The same of the last run that is too long to be found by chance.
+    pub(crate) fn surely_followed(&self) -> Option<(usize, usize)> {
+        let last = self.0.iter().rposition(Copy::is_sure)?;
+        Some((end(&self.0[..=last]), self.0[last].base_end()))
+    }
+
+    /// Leaves out all behind the run that reaches into the last sixteenth of the base: there runs are found only by
+    /// chance. False if none reaches it.
+    pub(crate) fn end_with(&mut self, base: &[u8]) -> bool {
+        let reached = base.len() - base.len() / 16;
+        let Some(first) = self
+            .0
+            .iter()
+            .position(|copy| copy.is_sure() && copy.base_end() >= reached)
+        else {
+            return false;
+        };
+        let follow = self.0[first..]
+            .windows(2)
+            .take_while(|pair| pair[1].base_at >= pair[0].base_end());
+        let runs = first + 1 + follow.count();
+        self.0.truncate(runs);
+        true
     }
 
     /// The patch that makes `chunk` of `base`: those of [`Patcher::new`], or of that chunk its first bytes, as far as
@@ -79,6 +104,14 @@ impl Patcher {
             payload,
         }))
     }
+}
+
+/// How far copies reach in the chunk.
+fn end(copies: &[Copy]) -> usize {
+    copies
+        .iter()
+        .map(|copy| copy.literal_bytes + copy.bytes)
+        .sum()
 }
 
 /// A body in the form in which it is smallest, as far as that can be told from its length.

@@ -76,6 +76,80 @@ fn a_neighbour_is_not_followed_for_long() {
 }
 
 #[test]
+fn a_base_is_followed_though_much_of_the_chunk_lies_before_it() {
+    let (before, base) = (blake3_bytes(1, 100_000), rows(4000));
+    let mut chunk = before.clone();
+    for (number, line) in base.split_inclusive(|byte| *byte == b'\n').enumerate() {
+        match number % 500 {
+            200 => chunk.extend_from_slice(b"a row that was edited\n"),
+            _ => chunk.extend_from_slice(line),
+        }
+    }
+    assert!(patch(&chunk, &base).len() < before.len() + 300);
+}
+
+#[test]
+fn a_base_that_is_given_up_makes_no_patch() {
+    // Of every 400 bytes 100 are in the base; then a long part is, which does not make up for it.
+    let base = rows(4000);
+    let chunk: Vec<u8> = (0..300_usize)
+        .flat_map(|part| {
+            [
+                blake3_bytes(part as u8, 300),
+                base[part * 400..][..100].to_vec(),
+            ]
+            .concat()
+        })
+        .chain(base.iter().copied())
+        .collect();
+    assert!(encode(&chunk, &base, 3).unwrap().is_none());
+}
+
+#[test]
+fn a_chunk_is_followed_to_the_end_of_its_base() {
+    let all = rows(5000);
+    let lines: Vec<&[u8]> = all.split_inclusive(|byte| *byte == b'\n').collect();
+    let base = lines[..3000].concat();
+    // Behind the end: other rows, and one from the middle of the base.
+    let behind = [lines[3500..3600].concat(), lines[1500..1504].concat()].concat();
+    let mut edited = base.clone();
+    edited[50_000..50_006].copy_from_slice(b"edited");
+    let chunk = [&edited[..], &behind].concat();
+    let mut patcher = Patcher::new(&chunk, &base);
+    assert!(patcher.followed().0 > base.len() + 1000);
+    assert!(patcher.end_with(&base));
+    let (bytes, base_end) = patcher.followed();
+    assert!(bytes.abs_diff(base.len()) < 16, "{bytes} of {}", base.len());
+    assert!(base_end > base.len() - 16, "{base_end} of {}", base.len());
+    let piece = &chunk[..bytes];
+    let delta = patcher.encode(piece, &base, 3).unwrap().unwrap();
+    assert!(delta.payload.len() < 60);
+    assert!(apply(&delta.payload, &base, bytes).unwrap() == piece);
+    // It was not reached.
+    let mut patcher = Patcher::new(&chunk[..base.len() / 2], &base);
+    assert!(!patcher.end_with(&base));
+}
+
+#[test]
+fn only_long_runs_tell_places() {
+    let all = rows(3000);
+    let lines: Vec<&[u8]> = all.split_inclusive(|byte| *byte == b'\n').collect();
+    let base = lines[..2000].concat();
+    // Four rows from elsewhere in the base, behind what is not in it.
+    let chunk = [
+        &base[..90_000],
+        &blake3_bytes(1, 5000),
+        &lines[1990..1994].concat(),
+    ]
+    .concat();
+    let patcher = Patcher::new(&chunk, &base);
+    assert_eq!(patcher.followed().0, chunk.len());
+    assert_eq!(patcher.surely_followed(), Some((90_000, 90_000)));
+    let patcher = Patcher::new(&lines[1990..1994].concat(), &base);
+    assert_eq!(patcher.surely_followed(), None);
+}
+
+#[test]
 fn nothing_in_common_makes_no_patch() {
     let random = |seed: u8| blake3_bytes(seed, 50_000);
     assert!(encode(&random(1), &random(2), 3).unwrap().is_none());
