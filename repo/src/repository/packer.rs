@@ -15,7 +15,7 @@ use crate::pack::{FinishedPack, NewFrame, PackBuilder};
 
 /// Batches that may wait for the packer.
 const BATCHES_WAITING_MAX: usize = 2;
-/// Packs that may wait for the disk, beside the one that is being written. With this few, and the two that are being
+/// Packs that may wait for the disk, beside the one that is being written. With this few, and those that are being
 /// filled, memory is bounded.
 const PACKS_WAITING_MAX: usize = 1;
 
@@ -45,7 +45,7 @@ pub(super) fn start(
     let worker = Worker {
         repository,
         publisher,
-        packs: [None, None],
+        packs: [None, None, None],
         spare,
     };
     Stage::start("packer", BATCHES_WAITING_MAX, |batches| {
@@ -53,10 +53,24 @@ pub(super) fn start(
     })
 }
 
+/// Packs that are filled at the same time.
+const SLOTS: usize = 3;
+
+/// The pack that a frame goes to. Whole frames of files have one of their own: they are needed as bases for as long as
+/// anything rests on them, the deltas of the same night no longer than their night. Together, prune would have to copy
+/// the ones to be rid of the others.
+fn slot(stream: StreamKind, frame: &NewFrame) -> usize {
+    match (stream, frame.base) {
+        (StreamKind::Data, None) => 0,
+        (StreamKind::Data, Some(_)) => 1,
+        (StreamKind::Meta, _) => 2,
+    }
+}
+
 struct Worker {
     repository: Arc<Repository>,
     publisher: Stage<FinishedPack>,
-    packs: [Option<PackBuilder>; 2],
+    packs: [Option<PackBuilder>; SLOTS],
     /// Buffers of packs that were published.
     spare: Receiver<Vec<u8>>,
 }
@@ -74,11 +88,11 @@ impl Worker {
                 self.push(batch.stream, frame)?;
             }
         }
-        (0..self.packs.len()).try_for_each(|slot| self.close(slot))
+        (0..SLOTS).try_for_each(|slot| self.close(slot))
     }
 
     fn push(&mut self, stream: StreamKind, frame: &NewFrame) -> Result<()> {
-        let slot = stream as usize;
+        let slot = slot(stream, frame);
         let pack = match &mut self.packs[slot] {
             Some(pack) => pack,
             empty => {
@@ -88,7 +102,9 @@ impl Worker {
         };
         pack.push(frame)?;
         if pack.len() >= self.repository.config().pack_bytes {
-            self.close(slot)?;
+            // A delta may rest on a whole frame of this run, which then is there before it.
+            let first = if slot == 1 { 0 } else { slot };
+            (first..=slot).try_for_each(|slot| self.close(slot))?;
         }
         Ok(())
     }

@@ -151,7 +151,16 @@ impl Victim {
 
     /// Damages more shards than there are parity shards. Returns how many files, and of how many snapshots, were lost.
     pub fn beyond_reach(&self, dice: &mut Dice, rounds: usize) -> (u64, u64) {
-        let packs = self.packs();
+        // Of those that are smaller parity restores all.
+        let shards = |pack: &ObjectName, shape: &Shape| {
+            let bytes = self.storage.get(*pack).unwrap().len();
+            bytes.div_ceil(shape.shard_bytes)
+        };
+        let mut packs = self.packs();
+        packs.retain(|pack| {
+            let shape = self.shape(*pack);
+            shards(pack, &shape) > shape.parity
+        });
         let (mut files_lost, mut snapshots_lost) = (0, 0);
         for round in 0..rounds {
             let copy = Self {
@@ -160,15 +169,10 @@ impl Victim {
                 cache: tempfile::tempdir().unwrap(),
             };
             let pack = packs[dice.below(packs.len())];
-            let whole = copy.storage.get(pack).unwrap();
             let shape = copy.shape(pack);
-            let many =
-                (shape.parity + 1 + dice.below(3)).min(whole.len().div_ceil(shape.shard_bytes));
-            if many <= shape.parity {
-                // So small that parity restores all of it.
-                continue;
-            }
-            let shards = dice.choose(many, whole.len().div_ceil(shape.shard_bytes));
+            let all = shards(&pack, &shape);
+            let many = (shape.parity + 1 + dice.below(3)).min(all);
+            let shards = dice.choose(many, all);
             let starts = shards.into_iter().map(|at| at * shape.shard_bytes);
             copy.harm(pack, &starts.map(|at| at..at + 1).collect::<Vec<_>>());
             let repository = open(copy.storage.clone(), copy.cache.path()).unwrap();

@@ -5,9 +5,9 @@ use std::sync::atomic::Ordering;
 
 use nightfold_chunker::ChunkSizes;
 use nightfold_repo::Repository;
-use nightfold_repo::format::{Content, StreamKind};
+use nightfold_repo::format::{Content, Kind, StreamKind};
 use nightfold_repo::repository::{InitOptions, RunWriter, WriteOptions};
-use nightfold_repo::storage::MemoryStorage;
+use nightfold_repo::storage::{MemoryStorage, Storage as _};
 
 use crate::support::{CHEAP, noise, open, password, read_all, snapshot, store};
 
@@ -18,13 +18,16 @@ const SIZES: ChunkSizes = ChunkSizes {
 };
 
 fn repository() -> (Arc<Repository>, tempfile::TempDir) {
-    let storage = MemoryStorage::new();
+    repository_in(&MemoryStorage::new())
+}
+
+fn repository_in(storage: &MemoryStorage) -> (Arc<Repository>, tempfile::TempDir) {
     let mut options = InitOptions::new(Some(password()), "testhost".to_owned());
     options.kdf = CHEAP;
     options.sizes = SIZES;
-    Repository::init(&storage, &options).unwrap();
+    Repository::init(storage, &options).unwrap();
     let cache = tempfile::tempdir().unwrap();
-    (open(storage, cache.path()).unwrap(), cache)
+    (open(storage.clone(), cache.path()).unwrap(), cache)
 }
 
 /// What a run stored: contents, and how many whole frames, deltas and bytes.
@@ -166,6 +169,21 @@ fn a_base_that_had_another_shape_is_passed_over() {
     let ninth = back_up(&repository, &[&file], &contents);
     assert_eq!((ninth.whole, ninth.deltas), (0, 1));
     assert!(ninth.bytes < 500, "{} bytes", ninth.bytes);
+}
+
+#[test]
+fn whole_frames_and_deltas_of_files_lie_in_packs_of_their_own() {
+    let storage = MemoryStorage::new();
+    let (repository, _cache) = repository_in(&storage);
+    let file = noise(6, 200_000);
+    let first = back_up(&repository, &[&file], &[]);
+    let mut grown = file.clone();
+    grown[1000] ^= 1;
+    grown.extend(noise(7, 100_000));
+    let second = back_up(&repository, &[&grown], &first.contents);
+    assert!(second.whole > 0 && second.deltas > 0);
+    let packs = storage.list(Kind::Pack).unwrap();
+    assert_eq!(packs.len(), 3);
 }
 
 /// The snapshots here hold no file list that can be read: only the packs are looked at.
