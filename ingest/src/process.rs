@@ -146,6 +146,12 @@ impl Program {
     }
 }
 
+/// All lines of an output that is short.
+pub(crate) fn read_lines(from: impl Read) -> Result<Vec<String>> {
+    let lines = BufReader::new(from).lines();
+    lines.collect::<std::io::Result<_>>().map_err(Error::Output)
+}
+
 /// Whether an error is what follows when a program ends too early: then how it ended is what there is to tell.
 fn is_consequence(error: &Error) -> bool {
     match error {

@@ -5,7 +5,7 @@ mod server;
 
 pub(super) use dump::dumps;
 
-use std::io::{BufRead as _, BufReader, Read};
+use std::io::Read;
 use std::sync::atomic::AtomicBool;
 
 use serde::Deserialize;
@@ -15,7 +15,7 @@ use super::facts::Tool;
 use super::secret::SecretFile;
 use super::{DatabaseUrl, Secret, ServerUrl};
 use crate::error::{Error, NO_SNAPSHOT, Result};
-use crate::process::Program;
+use crate::process::{Program, read_lines};
 
 /// What a dump is asked for: rows in the order of keys, nothing that changes by itself, binary data that survive any
 /// character set.
@@ -291,11 +291,6 @@ fn quoted(name: &str) -> String {
 /// A text in a statement.
 fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
-}
-
-fn read_lines(from: impl Read) -> Result<Vec<String>> {
-    let lines = BufReader::new(from).lines();
-    lines.collect::<std::io::Result<_>>().map_err(Error::Output)
 }
 
 fn failed(url: &ServerUrl, error: &dyn std::fmt::Display) -> Error {

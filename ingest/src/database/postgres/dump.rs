@@ -7,14 +7,14 @@ use std::sync::atomic::AtomicBool;
 use nightfold_repo::Repository;
 use serde_json::json;
 
-use super::{Client, MAINTENANCE, read_lines};
+use super::{Client, MAINTENANCE};
 use crate::database::facts::DatabaseFacts;
 use crate::database::sink::Sink;
 use crate::database::text::{PostgresText, Summed};
 use crate::database::url::GLOBALS_SUFFIX;
 use crate::database::{DatabaseSource, Dump, ServerUrl};
 use crate::error::{NO_SNAPSHOT, Result};
-use crate::process::Program;
+use crate::process::{Program, read_lines};
 
 /// All dumps that a source asks for.
 pub(in crate::database) fn dumps(

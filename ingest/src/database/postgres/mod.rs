@@ -16,7 +16,7 @@ use super::facts::Tool;
 use super::secret::SecretFile;
 use super::{Secret, ServerUrl};
 use crate::error::{Error, NO_SNAPSHOT, Result};
-use crate::process::{Pipes, Program};
+use crate::process::{Pipes, Program, read_lines};
 
 /// Where questions about the server itself are asked unless the URL names a database.
 const MAINTENANCE: &str = "postgres";
@@ -255,11 +255,6 @@ fn password_file(password: &Secret) -> std::io::Result<SecretFile> {
     }
     line.push(b'\n');
     SecretFile::new(&line)
-}
-
-fn read_lines(from: impl Read) -> Result<Vec<String>> {
-    let lines = BufReader::new(from).lines();
-    lines.collect::<std::io::Result<_>>().map_err(Error::Output)
 }
 
 fn failed(url: &ServerUrl, error: &dyn std::fmt::Display) -> Error {

@@ -6,12 +6,13 @@ use std::sync::atomic::AtomicBool;
 
 use serde_json::Value;
 
-use super::{Client, MAINTENANCE, failed, literal, quoted, read_lines};
+use super::{Client, MAINTENANCE, failed, literal, quoted};
 use crate::database::facts::{DatabaseFacts, TableFacts};
 use crate::database::load::{Server, Writer};
 use crate::database::private::postgres_program;
 use crate::database::text::{PostgresText, Summed};
 use crate::error::{Error, NO_DRILL, NOT_LOADED, Result};
+use crate::process::read_lines;
 
 impl Server for Client {
     fn exists(&self, name: &str, cancel: &AtomicBool) -> Result<bool> {

@@ -28,10 +28,8 @@ fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-fn rows() -> &'static str {
-    "CREATE TABLE t (a int PRIMARY KEY, b text);
-     INSERT INTO t SELECT x, 'row' FROM (SELECT 1 AS x UNION SELECT 2) AS y;"
-}
+const TWO_ROWS: &str = "CREATE TABLE t (a int PRIMARY KEY, b text);
+     INSERT INTO t SELECT x, 'row' FROM (SELECT 1 AS x UNION SELECT 2) AS y;";
 
 /// Processes whose environment or arguments name the sandbox.
 fn left_over(sandbox: &Sandbox) -> Vec<String> {
@@ -88,18 +86,14 @@ impl Stalled {
 fn large_postgres() -> Cluster {
     let cluster = Cluster::start();
     let rows = "INSERT INTO t SELECT x, repeat(md5(x::text), 10) FROM generate_series(3, 30000) x;";
-    cluster.sql("app", &[rows_of(), rows].concat());
+    cluster.sql("app", &[TWO_ROWS, rows].concat());
     cluster
-}
-
-fn rows_of() -> &'static str {
-    rows()
 }
 
 fn large_mariadb() -> Database {
     let database = Database::start();
     let rows = "INSERT INTO t SELECT seq, REPEAT(MD5(seq), 10) FROM seq_3_to_30000;";
-    database.sql("app", &[rows_of(), rows].concat());
+    database.sql("app", &[TWO_ROWS, rows].concat());
     database
 }
 
