@@ -252,3 +252,36 @@ fn failed(file: &Path, error: &dyn std::fmt::Display) -> Error {
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    /// What a drill sees of a file with these bytes.
+    fn seen(bytes: &[u8]) -> (Vec<TableFacts>, Vec<String>) {
+        let mut write = |out: &mut dyn std::io::Write| out.write_all(bytes).map_err(Error::Output);
+        look_at(&mut write, &AtomicBool::new(false)).unwrap()
+    }
+
+    #[test]
+    fn a_drill_sees_one_altered_row_and_what_is_no_database() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        let database = Connection::open(&path).unwrap();
+        let made = "CREATE TABLE t (a, b); INSERT INTO t VALUES (1, 'x'), (2, NULL), (3, x'00');";
+        database.execute_batch(made).unwrap();
+        let (recorded, complaints) = seen(&std::fs::read(&path).unwrap());
+        assert_eq!((recorded[0].rows, complaints.len()), (3, 0));
+        database
+            .execute_batch("UPDATE t SET b = '' WHERE a = 2")
+            .unwrap();
+        let mut bytes = std::fs::read(&path).unwrap();
+        let (altered, complaints) = seen(&bytes);
+        assert_eq!((altered[0].rows, complaints.len()), (3, 0));
+        assert_ne!(altered[0].checksum, recorded[0].checksum);
+        bytes.truncate(bytes.len() / 2);
+        assert_eq!(seen(&bytes).1.len(), 1, "half a file");
+        assert_eq!(seen(&[b'x'; 5000]).1.len(), 1, "no database");
+    }
+}
