@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
+use crate::error::Error;
+
 const PREFIX: &str = "nightfold-stage-";
 /// Held locked as long as the folder is in use.
 const LOCK: &str = "lock";
@@ -35,6 +37,15 @@ impl Stage {
 
     pub(super) fn folder(&self) -> &Path {
         self.folder.path()
+    }
+}
+
+/// An error of the folder for temporary files.
+pub(super) fn unusable(source: io::Error) -> Error {
+    let folder = std::env::temp_dir();
+    Error::Target {
+        target: format!("{} (TMPDIR names another folder)", folder.display()),
+        source,
     }
 }
 

@@ -8,6 +8,7 @@ pub(super) use table::{restore_table, write_table};
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -15,14 +16,14 @@ use std::time::Duration;
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use serde_json::{Value, json};
 
 use super::Dump;
 use super::checksum::RowSum;
 use super::facts::{DatabaseFacts, TableFacts};
 use super::sink::Sink;
-use super::stage::Stage;
+use super::stage::{Stage, unusable};
 use crate::error::{Error, Result};
 use crate::fs::path_bytes;
 
@@ -97,13 +98,16 @@ impl Copy {
     fn of(source: &Path, cancel: &AtomicBool) -> Result<Self> {
         let told = |error: &dyn std::fmt::Display| failed(source, error);
         let from = open(source).map_err(|error| told(&error))?;
-        let stage = Stage::new().map_err(|error| failed(&std::env::temp_dir(), &error))?;
+        let stage = Stage::new().map_err(unusable)?;
         let path = stage.path("copy");
         let mut to = Connection::open(&path).map_err(|error| told(&error))?;
         // A copy that is thrown away when anything fails needs no journal.
         to.execute_batch("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF")
             .map_err(|error| told(&error))?;
-        copy(&from, &mut to, cancel).map_err(|error| told(&error))?;
+        copy(&from, &mut to, cancel).map_err(|error| match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => unusable(ErrorKind::StorageFull.into()),
+            _ => told(&error),
+        })?;
         if cancel.load(Ordering::Relaxed) {
             return Err(Error::Interrupted);
         }

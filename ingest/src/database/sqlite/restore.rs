@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use super::{copy, failed, integrity, open, open_still, tables};
 use crate::database::facts::TableFacts;
 use crate::database::load::Writer;
-use crate::database::stage::Stage;
+use crate::database::stage::{Stage, unusable};
 use crate::error::{Error, Result};
 
 /// Makes a file of what `write` writes. Another database is replaced by SQLite itself, so that whoever uses it sees the
@@ -31,7 +31,13 @@ pub(in crate::database) fn restore(
         .prefix(".nightfold-restore-")
         .tempfile_in(folder)
         .map_err(|error| in_folder(&error))?;
-    write(staged.as_file_mut())?;
+    write(staged.as_file_mut()).map_err(|error| match error {
+        Error::Output(source) => Error::Target {
+            target: folder.display().to_string(),
+            source,
+        },
+        other => other,
+    })?;
     if cancel.load(Ordering::Relaxed) {
         return Err(Error::Interrupted);
     }
@@ -101,7 +107,10 @@ fn write_stage(write: Writer<'_>) -> Result<Stage> {
         let file = File::create(stage.path("copy"))?;
         Ok((stage, file))
     });
-    let (stage, mut file) = made.map_err(|error| failed(&std::env::temp_dir(), &error))?;
-    write(&mut file)?;
+    let (stage, mut file) = made.map_err(unusable)?;
+    write(&mut file).map_err(|error| match error {
+        Error::Output(source) => unusable(source),
+        other => other,
+    })?;
     Ok(stage)
 }
