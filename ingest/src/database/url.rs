@@ -191,9 +191,10 @@ impl FromStr for DatabaseUrl {
         // A user on this machine, as libpq's URLs have it; the rules for URLs want a host beside a user.
         let end = rest.get(2..).and_then(|rest| rest.find(['/', '?', '#']));
         let (before, after) = text.split_at(end.map_or(text.len(), |end| scheme.len() + 3 + end));
-        let here = before.ends_with('@');
+        let here = before.ends_with('@') || before.contains("@:");
         let text = if here {
-            format!("{before}{HERE}{after}")
+            let (user, port) = before.split_at(before.rfind('@').map_or(0, |at| at + 1));
+            format!("{user}{HERE}{port}{after}")
         } else {
             text.to_owned()
         };
@@ -388,6 +389,9 @@ mod tests {
         assert_eq!(url.host.as_deref(), Some("/run/postgresql"));
         let url = server("postgres://me@/shop?host=/run/postgresql");
         assert_eq!(url.host.as_deref(), Some("/run/postgresql"));
+        let url = server("postgres://me@:5433/shop?host=/run/postgresql");
+        assert_eq!(url.host.as_deref(), Some("/run/postgresql"));
+        assert_eq!(url.port, Some(5433));
         let url = server("postgres://me@");
         assert_eq!((url.user.as_deref(), url.host), (Some("me"), None));
         let url = server("postgres://%2Frun%2Fpostgresql/shop");
