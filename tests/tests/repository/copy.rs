@@ -145,7 +145,8 @@ fn between_like_repositories_frames_are_taken_over() {
         Vec::<String>::new()
     );
     let (all, copied) = (source.pack_bytes(), destination.pack_bytes());
-    assert!(copied.abs_diff(all) < all / 100, "{copied} of {all}");
+    // Frames are taken over; how many packs they lie in may differ.
+    assert!(copied.abs_diff(all) < all / 20, "{copied} of {all}");
     assert_eq!(objects(&destination.storage, Kind::Lease), []);
     assert_eq!(objects(&source.storage, Kind::Lease), []);
 }
