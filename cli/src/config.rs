@@ -55,6 +55,10 @@ pub struct SourceConfig {
     pub password_file: Option<PathBuf>,
     /// A shell command that prints it.
     pub password_command: Option<String>,
+    /// For backups by SQL Server itself: a folder that it writes and reads, as the server names it.
+    pub staging_server: Option<String>,
+    /// The same folder as this machine names it.
+    pub staging_local: Option<PathBuf>,
     /// What the command's output is called in the snapshot.
     pub stdin_name: Option<String>,
     /// Tags of its snapshots.
@@ -128,6 +132,16 @@ impl Config {
                 );
                 return Err(Error::failed(message, ""));
             }
+            if source.staging_server.is_some() != source.staging_local.is_some() {
+                let message = format!(
+                    "{}: the source '{name}' needs both staging-server and staging-local, or neither",
+                    path.display()
+                );
+                return Err(Error::failed(
+                    message,
+                    "they name one folder, as the server and as this machine see it",
+                ));
+            }
         }
         let folder = path.parent().unwrap_or(path);
         config.resolve(folder);
@@ -146,7 +160,8 @@ impl Config {
                     *url = format!("sqlite:{}", folder.join(file).display());
                 }
             }
-            source.paths.iter_mut().chain(&mut source.password_file)
+            let files = source.paths.iter_mut().chain(&mut source.password_file);
+            files.chain(&mut source.staging_local)
         });
         for path in paths.chain(of_sources) {
             if !path.to_string_lossy().contains("://") {
@@ -263,6 +278,17 @@ mod tests {
         };
         assert!(told.hint.contains("password-file"), "{told:?}");
         assert!(!format!("{told:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_staging_folder_has_two_names() {
+        let text = "[sources.a]\ndatabases = [\"mssql://sa@x/y\"]\nstaging-local = \"stage\"\n";
+        assert!(message(text).contains("both staging-server and staging-local"));
+        let text = format!("{text}staging-server = '\\\\nas\\stage'\n");
+        let config = parse(&text).unwrap();
+        let source = &config.sources["a"];
+        assert_eq!(source.staging_server.as_deref(), Some(r"\\nas\stage"));
+        assert_eq!(source.staging_local, Some("/etc/nightfold/stage".into()));
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod paths;
 mod progress;
 mod report;
 mod select;
+mod staging;
 mod stop;
 mod time;
 mod units;

@@ -50,14 +50,22 @@ pub fn show_run(context: &Context, json: bool, progress: &Arc<Progress>) -> Show
         Reading {
             done: get(&seen.bytes_done),
             total: get(&seen.bytes_total),
-            message: format!(
-                "{} new {} delta {} known",
-                get(&seen.chunks_new),
-                get(&seen.chunks_delta),
-                get(&seen.chunks_known)
-            ),
+            message: server(&seen).unwrap_or_else(|| {
+                format!(
+                    "{} new {} delta {} known",
+                    get(&seen.chunks_new),
+                    get(&seen.chunks_delta),
+                    get(&seen.chunks_known)
+                )
+            }),
         }
     })
+}
+
+/// How far a database server is with what it does by itself, if it does anything.
+pub fn server(progress: &Progress) -> Option<String> {
+    let percent = progress.server_percent.load(Ordering::Relaxed);
+    (percent > 0).then(|| format!("the server is at {percent}%"))
 }
 
 /// Does `work`, which tells how many bytes are done and how many there are, and shows how far it is.

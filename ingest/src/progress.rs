@@ -1,10 +1,11 @@
 //! Numbers that a long run keeps up to date for whoever shows them.
 
+use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use nightfold_repo::repository::RunTotals;
 
-/// Polled while a backup or a restore runs; all numbers only grow.
+/// Polled while a backup or a restore runs; all numbers but the last only grow.
 #[derive(Debug, Default)]
 pub struct Progress {
     /// Bytes to be done; 0 while unknown.
@@ -21,11 +22,25 @@ pub struct Progress {
     pub chunks_known: AtomicU64,
     /// Bytes of published packs.
     pub bytes_stored: AtomicU64,
+    /// How far a database server is with what it does by itself, in percent; 0: with nothing.
+    pub server_percent: AtomicU64,
 }
 
 impl Progress {
     pub(crate) fn add_bytes(&self, bytes: u64) {
         self.bytes_done.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Counts what is written to `out`.
+    pub(crate) fn count<'a>(&'a self, out: &'a mut dyn Write) -> impl Write + 'a {
+        Counted {
+            progress: self,
+            out,
+        }
+    }
+
+    pub(crate) fn server_at(&self, percent: f32) {
+        self.server_percent.store(percent as u64, Ordering::Relaxed);
     }
 
     pub(crate) fn add_file(&self) {
@@ -42,5 +57,22 @@ impl Progress {
         for (shown, counted) in pairs {
             shown.store(counted.load(Ordering::Relaxed), Ordering::Relaxed);
         }
+    }
+}
+
+struct Counted<'a> {
+    progress: &'a Progress,
+    out: &'a mut dyn Write,
+}
+
+impl Write for Counted<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.progress.add_bytes(written as u64);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 }

@@ -5,10 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use clap::Args;
+use nightfold_ingest::mssql::NativeBackup;
+use nightfold_ingest::mssql::native::BackupKind;
 use nightfold_ingest::{BackupRequest, DatabaseSource, Progress, Secret, Source, backup};
 use nightfold_repo::repository::WriteOptions;
 
 use crate::args::{JsonFlag, parity_percent};
+use crate::config::SourceConfig;
 use crate::context::Context;
 use crate::exit::{Error, Outcome, Result};
 use crate::input::estimate;
@@ -16,6 +19,7 @@ use crate::input::source::{self, Asked, Input};
 use crate::input::standard_input::StandardInput;
 use crate::password::DatabasePassword;
 use crate::progress;
+use crate::staging::StagingArgs;
 use crate::stop::Stop;
 use crate::{machine, report, select};
 
@@ -40,6 +44,12 @@ pub struct BackupArgs {
     all_databases: bool,
     #[command(flatten)]
     database_password: DatabasePassword,
+    #[command(flatten)]
+    staging: StagingArgs,
+    /// Have SQL Server back itself up as part of a chain, which other programs must then leave alone: full,
+    /// differential, log [default with a staging folder: a full COPY_ONLY backup, which disturbs nobody]
+    #[arg(long, value_name = "KIND", value_parser = kind)]
+    chain: Option<BackupKind>,
     /// A word to find the snapshot by
     #[arg(long = "tag", value_name = "TAG")]
     tags: Vec<String>,
@@ -80,6 +90,7 @@ pub fn run(context: &Context, args: BackupArgs) -> Result<Outcome> {
         &config,
     )?;
     let mut password = None;
+    let mut native = None;
     if let Input::Databases(_, all) = &mut asked.input {
         *all |= args.all_databases;
         let configured = asked
@@ -87,10 +98,16 @@ pub fn run(context: &Context, args: BackupArgs) -> Result<Outcome> {
             .as_ref()
             .and_then(|name| config.sources.get(name));
         password = args.database_password.find(configured)?;
+        native = own_backup(&args, configured)?;
     } else if args.all_databases {
         return Err(Error::usage(
             "--all-databases needs the URL of a server",
             "as in: nightfold backup --all-databases postgres://postgres@host",
+        ));
+    } else if args.chain.is_some() || args.staging.find(None).is_some() {
+        return Err(Error::usage(
+            "--chain and --staging-… are for databases of SQL Server",
+            "as in: nightfold backup mssql://sa@host/db --staging-server '\\\\nas\\stage' --staging-local /mnt/stage",
         ));
     }
     let time = select::moment(&context.messages, args.time.as_deref())?;
@@ -103,7 +120,8 @@ pub fn run(context: &Context, args: BackupArgs) -> Result<Outcome> {
         let total = estimate::bytes(&repository, &asked.input, &host(&args, &asked));
         progress.bytes_total.store(total, Ordering::Relaxed);
     }
-    let request = request(args, asked, password.as_ref(), time, &stop)?;
+    let of_databases = (password.as_ref(), native.as_ref());
+    let request = request(args, asked, of_databases, time, &stop)?;
     let shown = progress::show_run(context, json, &progress);
     let made = backup(&repository, request, &progress, stop.flag());
     drop(shown);
@@ -120,6 +138,36 @@ pub fn run(context: &Context, args: BackupArgs) -> Result<Outcome> {
     })
 }
 
+fn kind(text: &str) -> std::result::Result<BackupKind, String> {
+    match text {
+        "full" => Ok(BackupKind::Full),
+        "differential" => Ok(BackupKind::Differential),
+        "log" => Ok(BackupKind::Log),
+        _ => Err("it is full, differential or log".to_owned()),
+    }
+}
+
+/// How SQL Server is to back itself up, if it is.
+fn own_backup(
+    args: &BackupArgs,
+    configured: Option<&SourceConfig>,
+) -> Result<Option<NativeBackup>> {
+    let (staging, chain) = (args.staging.find(configured), args.chain);
+    if chain.is_some() && staging.is_none() {
+        return Err(Error::usage(
+            "--chain needs a folder that the server writes and this machine reads",
+            "name it with --staging-server and --staging-local",
+        ));
+    }
+    if chain.is_some() && args.dry_run {
+        return Err(Error::usage(
+            "a backup that is part of a chain changes the database, so there is no dry run of it",
+            "",
+        ));
+    }
+    Ok(staging.map(|staging| NativeBackup { staging, chain }))
+}
+
 fn host(args: &BackupArgs, asked: &Asked) -> String {
     let named = args.host.as_ref().or(asked.host.as_ref());
     named.cloned().unwrap_or_else(machine::host)
@@ -128,7 +176,7 @@ fn host(args: &BackupArgs, asked: &Asked) -> String {
 fn request(
     args: BackupArgs,
     asked: Asked,
-    password: Option<&Secret>,
+    (password, native): (Option<&Secret>, Option<&NativeBackup>),
     time: Option<jiff::Zoned>,
     stop: &Stop,
 ) -> Result<BackupRequest> {
@@ -141,6 +189,7 @@ fn request(
                 url,
                 all,
                 password: password.cloned(),
+                native: native.cloned(),
             };
             Source::Databases(urls.into_iter().map(source).collect())
         }

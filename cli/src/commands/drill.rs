@@ -15,6 +15,7 @@ use crate::exit::{Error, Outcome, Result};
 use crate::input::source::url;
 use crate::output::{Output, count};
 use crate::password::DatabasePassword;
+use crate::staging::StagingArgs;
 use crate::stop::Stop;
 use crate::{args::Choice, select};
 
@@ -33,6 +34,8 @@ pub struct DrillArgs {
     #[command(flatten)]
     database_password: DatabasePassword,
     #[command(flatten)]
+    staging: StagingArgs,
+    #[command(flatten)]
     choice: Choice,
     #[command(flatten)]
     json: JsonFlag,
@@ -44,8 +47,12 @@ pub fn run(context: &Context, args: &DrillArgs) -> Result<Outcome> {
     let snapshot = snapshot(context, args, &repository)?;
     let to = args.to.as_deref().map(url).transpose()?;
     let password = args.database_password.find(None)?;
+    let config = context.config()?;
+    let staging = args
+        .staging
+        .find(config.sources.get(&snapshot.snapshot.source));
     let server = match &to {
-        Some(url) => DrillServer::At(url, password.as_ref()),
+        Some(url) => DrillServer::At(url, password.as_ref(), staging.as_ref()),
         None => DrillServer::Private,
     };
     let dumps = match &args.database {
@@ -153,13 +160,19 @@ fn print(
         if context.quiet {
             continue;
         }
+        // What the server itself made has no list of tables to be compared with.
+        let how = if facts.method.starts_with("native") {
+            "read"
+        } else {
+            "compared"
+        };
         let check = if report.checked {
             "the engine's own check was made too"
         } else {
             "the engine's own check is not installed"
         };
         out.line(format_args!(
-            "{}: {}, {} compared; {check}: {}",
+            "{}: {}, {} {how}; {check}: {}",
             facts.path,
             count(report.tables, "table"),
             count(report.rows, "row"),

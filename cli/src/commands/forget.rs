@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use clap::Args;
 use jiff::Timestamp;
+use nightfold_ingest::mssql::rests_on;
 use nightfold_repo::Repository;
 use nightfold_repo::format::ObjectId;
 use nightfold_repo::prune::PruneOptions;
 use nightfold_repo::repository::{StoredSnapshot, Unreadable};
-use nightfold_repo::retention::{Candidate, GroupBy, Policy, plan};
+use nightfold_repo::retention::{
+    Candidate, GroupBy, Policy, RestsOn, keep_needed, plan, still_needed,
+};
 use serde_json::{Value, json};
 
 use crate::args::{Filter, JsonFlag};
@@ -85,6 +88,7 @@ fn by_policy(context: &Context, args: &ForgetArgs) -> Result<Outcome> {
         None => Policies::one(named_policy(&repository, &args.keep)?),
     };
     let mut snapshots = repository.snapshots()?;
+    let rests_on = rests_on(&snapshots)?;
     snapshots.retain(|stored| args.filter.matches(&stored.snapshot));
     if snapshots.is_empty() && !args.json.json {
         context.messages.note(if args.filter.is_empty() {
@@ -94,7 +98,9 @@ fn by_policy(context: &Context, args: &ForgetArgs) -> Result<Outcome> {
         });
         return Ok(Outcome::Done);
     }
-    let (judged, without) = judge(&policies, &snapshots, by)?;
+    let (mut judged, without) = judge(&policies, &snapshots, by)?;
+    let groups = judged.iter_mut().flat_map(|judged| &mut judged.groups);
+    keep_needed(&mut groups.collect::<Vec<_>>(), &rests_on);
     for source in without {
         context.messages.note(format_args!(
             "nightfold.toml has no policy for {source}: all its snapshots are kept"
@@ -144,6 +150,17 @@ fn by_id(context: &Context, args: &ForgetArgs) -> Result<Outcome> {
         return Err(Error::failed(format!("there is no snapshot {strange}"), ""));
     }
     let doomed: Vec<ObjectId> = doomed.into_iter().collect();
+    // One that cannot be read says nothing of what it rests on.
+    let rests_on = repository
+        .snapshots()
+        .map_or_else(|_| Ok(RestsOn::new()), |snapshots| rests_on(&snapshots))?;
+    if let Some((id, by)) = still_needed(&rests_on, &doomed).first_key_value() {
+        let (id, by) = (&id.to_string()[..8], &by.to_string()[..8]);
+        return Err(Error::failed(
+            format!("snapshot {by} cannot be restored without {id}: nothing was removed"),
+            "name both, and all that rest on them",
+        ));
+    }
     let mut out = Output::open();
     if !args.json.json && !context.quiet {
         for id in &doomed {

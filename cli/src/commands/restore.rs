@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use clap::Args;
+use jiff::tz::TimeZone;
+use nightfold_ingest::mssql::Step;
 use nightfold_ingest::{
     Error as IngestError, LoadRequest, Progress, RestoreReport, RestoreRequest, chosen_database,
     load, restore,
@@ -23,8 +25,9 @@ use crate::input::source::url;
 use crate::output::{Output, count, size};
 use crate::password::DatabasePassword;
 use crate::progress::{self, Reading};
+use crate::staging::StagingArgs;
 use crate::stop::Stop;
-use crate::{paths, select};
+use crate::{paths, select, time};
 
 /// Options of `restore`.
 #[derive(Debug, Args)]
@@ -52,6 +55,8 @@ pub struct RestoreArgs {
     table: Option<String>,
     #[command(flatten)]
     database_password: DatabasePassword,
+    #[command(flatten)]
+    staging: StagingArgs,
     /// Replace files that are there
     #[arg(long)]
     overwrite: bool,
@@ -121,17 +126,36 @@ fn into_database(
     let snapshot = select::snapshot(repository, &context.messages, wanted, &args.choice)?;
     let path = path.and_then(OsStr::to_str).filter(|path| !path.is_empty());
     let facts = chosen_database(&snapshot, path, Some(target.engine()))?;
+    let config = context.config()?;
+    let staging = args
+        .staging
+        .find(config.sources.get(&snapshot.snapshot.source));
+    // What is odd about it has been said when the snapshot was chosen.
+    let at = args.choice.at.as_deref();
+    let at = at.and_then(|at| time::parse(at, &TimeZone::system()).ok());
     let stop = Stop::on_signals()?;
     // Where storage can be written to, prune deletes nothing meanwhile.
     let _lease = repository.reading_lease("restore");
+    let progress = Arc::new(Progress::default());
+    let seen = Arc::clone(&progress);
+    let shown = progress::show(context, args.json.json, move || Reading {
+        done: seen.bytes_done.load(Ordering::Relaxed),
+        total: 0,
+        message: progress::server(&seen).unwrap_or_default(),
+    });
     let request = LoadRequest {
         facts: &facts,
         target: &target,
         password: password.as_ref(),
         replace: args.replace,
         table: args.table.as_deref(),
+        at: at.map(|at| at.time.timestamp()),
+        staging: staging.as_ref(),
+        progress: &progress,
     };
-    let report = match load(repository, &snapshot, &request, stop.flag()) {
+    let loaded = load(repository, &snapshot, &request, stop.flag());
+    drop(shown);
+    let report = match loaded {
         Err(IngestError::Interrupted) => {
             return Err(Error::Interrupted("databases are as they were"));
         }
@@ -149,6 +173,7 @@ fn into_database(
             "table": args.table,
             "tables": facts.tables,
             "rows": facts.rows,
+            "backups": steps_json(&report.steps),
             "warnings": report.warnings,
         }))?;
     } else if context.quiet {
@@ -156,6 +181,20 @@ fn into_database(
         out.line(format_args!(
             "restored the table {table} to the database {}",
             report.database
+        ))?;
+    } else if !report.steps.is_empty() {
+        for step in &report.steps {
+            let time = time::local_exact(step.finished);
+            out.line(format_args!(
+                "{} of {time}, snapshot {}",
+                step.kind,
+                &step.snapshot[..8]
+            ))?;
+        }
+        out.line(format_args!(
+            "restored {} to the database {}",
+            count(report.steps.len() as u64, "backup"),
+            report.database,
         ))?;
     } else {
         out.line(format_args!(
@@ -169,6 +208,17 @@ fn into_database(
         Err(error) if !error.is_broken_pipe() => Err(error),
         _ => Ok(Outcome::Done),
     }
+}
+
+fn steps_json(steps: &[Step]) -> Vec<serde_json::Value> {
+    let step = |step: &Step| {
+        json!({
+            "snapshot": step.snapshot,
+            "kind": step.kind,
+            "finished": step.finished.to_string(),
+        })
+    };
+    steps.iter().map(step).collect()
 }
 
 /// `SNAP`, `SNAP:PATH`, or `:PATH` of the latest.

@@ -18,7 +18,9 @@ pub fn bytes(repository: &Repository, input: &Input, host: &str) -> u64 {
             None => paths.iter().filter_map(|path| shown(path)).collect(),
         },
         Input::Databases(urls, all) => {
-            let paths = urls.iter().filter_map(|url| url.stored_path(*all).ok());
+            let paths = urls
+                .iter()
+                .filter_map(|url| url.stored_path(*all, "sql").ok());
             paths.map(|path| escape_path(&path)).collect()
         }
         Input::Standard(name) | Input::Command(name, _) => {

@@ -18,7 +18,7 @@ use nightfold_repo::repository::{RunTotals, RunWriter, StoredSnapshot, WriteOpti
 pub(crate) use pipeline::run;
 pub(crate) use previous::Previous;
 
-use crate::database::{DatabaseFacts, DatabaseSource, put_facts, read_databases};
+use crate::database::{DatabaseSource, Dumped, put_facts, read_databases};
 use crate::error::{Error, Failure, Result};
 use crate::fs::{Scan, path_bytes};
 use crate::progress::Progress;
@@ -101,9 +101,10 @@ pub fn backup(
     };
     let writer = RunWriter::start(repository, options)?;
     let before = before.as_ref();
-    let (writer, outcome, facts) = run(repository, writer, before, progress, cancel, |outlet| {
-        read(repository, request, before, outlet)
-    })?;
+    let (writer, mut outcome, dumped) =
+        run(repository, writer, before, progress, cancel, |outlet| {
+            read(repository, request, before, outlet)
+        })?;
     if let (Some(first), true) = (outcome.failures.first(), outcome.stats.files == 0) {
         return Err(Error::NothingRead {
             first: first.clone(),
@@ -113,7 +114,7 @@ pub fn backup(
     let mut snapshot = draft;
     snapshot.incomplete = !outcome.failures.is_empty();
     outcome.files.encode(&mut snapshot.files);
-    put_facts(&mut snapshot, &facts);
+    put_facts(&mut snapshot, &dumped.facts);
     let mut published = None;
     let stored = writer.publish(|totals| {
         snapshot.stats = with_totals(outcome.stats, totals);
@@ -121,6 +122,13 @@ pub fn backup(
         published = Some(snapshot.clone());
         snapshot
     })?;
+    // What stays here or after a dry run is the next run's to take up or to remove.
+    for file in dumped.staged.into_iter().filter(|_| stored.is_some()) {
+        let name = file.local().as_os_str().as_encoded_bytes().to_vec();
+        if let Err(error) = file.remove() {
+            outcome.warnings.push(Failure::new(&name, error));
+        }
+    }
     let (id, snapshot) = match stored {
         Some(stored) => (Some(stored.id), Some(stored.snapshot)),
         None => (None, published),
@@ -142,7 +150,7 @@ fn read(
     request: BackupRequest,
     before: Option<&StoredSnapshot>,
     outlet: &mut Outlet<'_>,
-) -> Result<Vec<DatabaseFacts>> {
+) -> Result<Dumped> {
     let mut previous = Previous::of(repository, before);
     match request.source {
         Source::Paths(paths) => {
@@ -161,7 +169,7 @@ fn read(
             return read_databases(repository, &sources, previous, outlet);
         }
     }
-    Ok(Vec::new())
+    Ok(Dumped::default())
 }
 
 /// The newest snapshot of the same source and host.
@@ -190,9 +198,7 @@ fn describe(request: &BackupRequest) -> Result<(String, Vec<String>)> {
             vec![escape_path(&stream_path(name))]
         }
         Source::Databases(sources) => {
-            let stored = sources
-                .iter()
-                .map(|source| source.url.stored_path(source.all));
+            let stored = sources.iter().map(DatabaseSource::stored_path);
             stored
                 .map(|path| Ok(escape_path(&path?)))
                 .collect::<Result<_>>()?

@@ -10,9 +10,12 @@ use super::facts::{DatabaseFacts, TableFacts};
 use super::load::{
     Server, connect, dump_entry, globals_entry, load_new, recorded_tables, scratch_name,
 };
+use super::mssql::native::Staging;
+use super::mssql::{Held, Restorer, backup_of};
 use super::{DatabaseUrl, Secret, sqlite};
 use crate::error::{Error, Result};
 use crate::listing::write_content;
+use crate::progress::Progress;
 
 /// Differences that are told of one by one.
 const DIFFERENCES_TOLD_MAX: usize = 20;
@@ -39,8 +42,8 @@ impl DrillReport {
 
 /// Where a drill's scratch database is made.
 pub enum DrillServer<'a> {
-    /// On this server.
-    At(&'a DatabaseUrl, Option<&'a Secret>),
+    /// On this server. Backups by SQL Server itself also need a folder that both sides see.
+    At(&'a DatabaseUrl, Option<&'a Secret>, Option<&'a Staging>),
     /// On a private one, started for it from the programs on this machine.
     Private,
 }
@@ -54,6 +57,9 @@ pub fn drill(
     server: &DrillServer<'_>,
     cancel: &AtomicBool,
 ) -> Result<DrillReport> {
+    if backup_of(facts)?.is_some() {
+        return drill_backup(repository, facts, server, cancel);
+    }
     let recorded = recorded_tables(repository, snapshot, facts)?;
     let entry = dump_entry(repository, snapshot, facts)?;
     let mut write = |out: &mut dyn Write| write_content(repository, &entry, out).map(drop);
@@ -64,7 +70,7 @@ pub fn drill(
     let private;
     let mut like = facts.clone();
     let server = match server {
-        DrillServer::At(url, password) => match url {
+        DrillServer::At(url, password, _) => match url {
             DatabaseUrl::Server(server) if url.engine().scheme() == facts.engine => {
                 connect(server, *password, cancel)?
             }
@@ -98,6 +104,35 @@ pub fn drill(
     let (found, complaints) = looked?;
     removed?;
     Ok(compare(&recorded, &found, complaints))
+}
+
+/// Has SQL Server restore a backup of its own, with those that it needs. What can be compared is
+/// what the server's check says; the rows of all tables are read.
+fn drill_backup(
+    repository: &Repository,
+    facts: &DatabaseFacts,
+    server: &DrillServer<'_>,
+    cancel: &AtomicBool,
+) -> Result<DrillReport> {
+    let DrillServer::At(DatabaseUrl::Server(url), password, staging) = server else {
+        return Err(Error::Database {
+            database: facts.path.clone(),
+            reason: "only a SQL Server can read it: name one with --to".to_owned(),
+        });
+    };
+    let write = |held: &Held, out: &mut dyn Write| {
+        let entry = dump_entry(repository, &held.snapshot, &held.facts)?;
+        write_content(repository, &entry, out).map(drop)
+    };
+    let (at, progress) = ((url, *password), Progress::default());
+    let server = Restorer::new(repository, facts, None, at, *staging, &write, &progress)?;
+    let name = scratch_name("drill");
+    load_new(&server, &name, facts, &mut |_| Ok(()), cancel)?;
+    let looked = look_at(&server, &name, cancel);
+    let removed = server.remove(&name, &AtomicBool::new(false));
+    let (found, complaints) = looked?;
+    removed?;
+    Ok(compare(&found, &found, complaints))
 }
 
 fn look_at(

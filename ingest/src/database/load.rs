@@ -1,18 +1,23 @@
 //! Dumps back into databases.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::atomic::AtomicBool;
 
+use jiff::Timestamp;
 use nightfold_repo::Repository;
 use nightfold_repo::format::{Entry, unescape_path};
 use nightfold_repo::repository::StoredSnapshot;
 
 use super::facts::{DatabaseFacts, TableFacts, decode_tables};
+use super::mssql::native::{Lsn, Staging};
+use super::mssql::{Held, Restorer, Step, backup_of};
 use super::text::{Extract, Search, Text};
 use super::url::{GLOBALS_SUFFIX, GRANTS_SUFFIX};
 use super::{DatabaseUrl, Engine, Secret, ServerUrl, databases, mssql, mysql, postgres, sqlite};
 use crate::error::{Error, Result};
 use crate::listing::{find_entry, write_content};
+use crate::progress::Progress;
 
 /// A dump that is to become a database.
 pub struct LoadRequest<'a> {
@@ -26,6 +31,12 @@ pub struct LoadRequest<'a> {
     pub replace: bool,
     /// Only this table, into a database that is there.
     pub table: Option<&'a str>,
+    /// With backups by SQL Server itself: to this moment, if log backups lead there.
+    pub at: Option<Timestamp>,
+    /// For them: the folder that both this program and the server see.
+    pub staging: Option<&'a Staging>,
+    /// Where to tell how far it is.
+    pub progress: &'a Progress,
 }
 
 /// What came of it.
@@ -35,6 +46,18 @@ pub struct LoadReport {
     pub database: String,
     /// What the tools had to say.
     pub warnings: Vec<String>,
+    /// The backups by SQL Server itself that were restored, in this order.
+    pub steps: Vec<Step>,
+}
+
+impl LoadReport {
+    fn new(database: impl Into<String>, warnings: Vec<String>) -> Self {
+        Self {
+            database: database.into(),
+            warnings,
+            steps: Vec::new(),
+        }
+    }
 }
 
 /// A server that databases can be made on.
@@ -74,29 +97,73 @@ pub fn load(
             target: target.to_string(),
         });
     }
+    if backup_of(facts)?.is_some() {
+        return load_backup(repository, request, cancel);
+    }
     let entry = dump_entry(repository, snapshot, facts)?;
-    let mut write = |out: &mut dyn Write| write_content(repository, &entry, out).map(drop);
+    let progress = request.progress;
+    let mut write =
+        |out: &mut dyn Write| write_content(repository, &entry, &mut progress.count(out)).map(drop);
     if let Some(table) = request.table {
         return load_table(table, request, &mut write, cancel);
     }
     let server = match target {
         DatabaseUrl::Sqlite(path) => {
             sqlite::restore(path, request.replace, &mut write, cancel)?;
-            let database = path.display().to_string();
-            return Ok(LoadReport {
-                database,
-                warnings: Vec::new(),
-            });
+            return Ok(LoadReport::new(path.display().to_string(), Vec::new()));
         }
         DatabaseUrl::Server(server) => server,
     };
     let name = server.database.as_deref().unwrap_or(&facts.database);
     let client = connect(server, request.password, cancel)?;
     let warnings = load_as(&*client, name, request, &mut write, cancel)?;
+    Ok(LoadReport::new(name, warnings))
+}
+
+/// Has SQL Server restore its own backups.
+fn load_backup(
+    repository: &Repository,
+    request: &LoadRequest<'_>,
+    cancel: &AtomicBool,
+) -> Result<LoadReport> {
+    let LoadRequest { facts, target, .. } = request;
+    let DatabaseUrl::Server(server) = target else {
+        return Err(Error::NoDump(None));
+    };
+    if request.table.is_some() {
+        return Err(no_tables(facts));
+    }
+    let progress = request.progress;
+    let write = |held: &Held, out: &mut dyn Write| {
+        let entry = dump_entry(repository, &held.snapshot, &held.facts)?;
+        write_content(repository, &entry, &mut progress.count(out)).map(drop)
+    };
+    let at = (server, request.password);
+    let restorer = Restorer::new(
+        repository,
+        facts,
+        request.at,
+        at,
+        request.staging,
+        &write,
+        progress,
+    )?;
+    let name = server.database.as_deref().unwrap_or(&facts.database);
+    let warnings = load_as(&restorer, name, request, &mut |_| Ok(()), cancel)?;
     Ok(LoadReport {
-        database: name.to_owned(),
-        warnings,
+        steps: restorer.steps(),
+        ..LoadReport::new(name, warnings)
     })
+}
+
+/// Single tables of what only a server can read.
+fn no_tables(facts: &DatabaseFacts) -> Error {
+    Error::Database {
+        database: facts.path.clone(),
+        reason: "it was made by the server itself: single tables cannot be taken out of it. \
+                 Restore it under another name with --to, and copy the table there"
+            .to_owned(),
+    }
 }
 
 fn load_table(
@@ -114,10 +181,7 @@ fn load_table(
     let server = match target {
         DatabaseUrl::Sqlite(path) => {
             sqlite::restore_table(path, table, replace, write, cancel)?;
-            return Ok(LoadReport {
-                database: path.display().to_string(),
-                warnings: Vec::new(),
-            });
+            return Ok(LoadReport::new(path.display().to_string(), Vec::new()));
         }
         DatabaseUrl::Server(server) => server,
     };
@@ -125,10 +189,7 @@ fn load_table(
     let client = connect(server, request.password, cancel)?;
     let mut write = |out: &mut dyn Write| extract(facts, table, replace, write, out);
     let warnings = client.load(name, &mut write, cancel)?;
-    Ok(LoadReport {
-        database: name.to_owned(),
-        warnings,
-    })
+    Ok(LoadReport::new(name, warnings))
 }
 
 /// Writes the statements that make up one table of a dump.
@@ -139,6 +200,9 @@ pub fn write_table(
     table: &str,
     out: &mut dyn Write,
 ) -> Result<()> {
+    if backup_of(facts)?.is_some() {
+        return Err(no_tables(facts));
+    }
     let entry = dump_entry(repository, snapshot, facts)?;
     let mut write = |out: &mut dyn Write| write_content(repository, &entry, out).map(drop);
     if facts.engine == "sqlite" {
@@ -310,6 +374,7 @@ pub fn chosen_database(
     if let Some(wanted) = wanted {
         all.retain(|facts| facts.database == wanted || facts.path == wanted);
     }
+    only_newest_backups(&mut all)?;
     match all.len() {
         1 => Ok(all.remove(0)),
         0 => Err(Error::NoDump(wanted.map(str::to_owned))),
@@ -317,4 +382,23 @@ pub fn chosen_database(
             all.into_iter().map(|facts| facts.path).collect(),
         )),
     }
+}
+
+/// Of several backups of one database by its server, the one that reaches furthest: log backups
+/// that an earlier run left behind lie beside it.
+fn only_newest_backups(all: &mut Vec<DatabaseFacts>) -> Result<()> {
+    let mut newest: BTreeMap<String, (Lsn, String)> = BTreeMap::new();
+    for facts in &*all {
+        if let Some(backup) = backup_of(facts)? {
+            let this = (backup.last_lsn, facts.path.clone());
+            let known = newest.entry(facts.database.clone());
+            let known = known.or_insert_with(|| this.clone());
+            *known = this.max(known.clone());
+        }
+    }
+    all.retain(|facts| {
+        let newest = newest.get(&facts.database);
+        newest.is_none_or(|(_, path)| *path == facts.path || !facts.method.starts_with("native"))
+    });
+    Ok(())
 }

@@ -48,6 +48,7 @@ use nightfold_repo::format::path_order;
 use crate::backup::Previous;
 use crate::error::{Error, Result};
 use crate::source::{Outlet, SharedRepository};
+pub(crate) use sink::Dumped;
 use sink::Sink;
 
 /// A database to be backed up, or all of a server's.
@@ -59,6 +60,16 @@ pub struct DatabaseSource {
     pub all: bool,
     /// The password, if the tools of the database shall not look for it themselves.
     pub password: Option<Secret>,
+    /// Have SQL Server make a backup of its own, instead of a script.
+    pub native: Option<mssql::NativeBackup>,
+}
+
+impl DatabaseSource {
+    /// Where its dump lies in a snapshot; of all databases of a server the folder.
+    pub(crate) fn stored_path(&self) -> Result<Vec<u8>> {
+        let extension = self.native.as_ref().map(mssql::NativeBackup::extension);
+        self.url.stored_path(self.all, extension.unwrap_or("sql"))
+    }
 }
 
 /// A dump that is to be made.
@@ -75,7 +86,7 @@ pub(crate) fn read_databases<'a>(
     sources: &[DatabaseSource],
     previous: Previous<'a>,
     outlet: &'a mut Outlet<'_>,
-) -> Result<Vec<DatabaseFacts>> {
+) -> Result<Dumped> {
     let mut dumps = Vec::new();
     for source in sources {
         dumps.extend(dumps_of(source, repository, outlet.cancel())?);
@@ -95,6 +106,12 @@ fn dumps_of(
     repository: &Repository,
     cancel: &AtomicBool,
 ) -> Result<Vec<Box<dyn Dump>>> {
+    if source.native.is_some() && source.url.engine() != Engine::Mssql {
+        return Err(Error::Database {
+            database: source.url.to_string(),
+            reason: "only SQL Server writes backups of its own into a staging folder".to_owned(),
+        });
+    }
     let server = match &source.url {
         DatabaseUrl::Sqlite(path) => return Ok(vec![Box::new(sqlite::SqliteDump::of(path)?)]),
         DatabaseUrl::Server(server) => server,
@@ -105,7 +122,7 @@ fn dumps_of(
     match server.engine {
         Engine::Postgres => postgres::dumps(source, server, repository, cancel),
         Engine::Mysql => mysql::dumps(source, server, cancel),
-        Engine::Mssql => mssql::dumps(source, server, cancel),
+        Engine::Mssql => mssql::dumps(source, server, repository, cancel),
         Engine::Sqlite => Err(Error::NotYet(Engine::Sqlite)),
     }
 }

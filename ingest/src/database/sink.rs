@@ -5,10 +5,13 @@ use std::io::Read;
 use std::sync::atomic::AtomicBool;
 
 use nightfold_repo::format::{escape_path, path_order};
+use nightfold_repo::repository::StoredSnapshot;
 
 use super::facts::{DatabaseFacts, TableFacts, encode_tables, tables_path};
+use super::mssql::native::StagedFile;
 use crate::backup::Previous;
 use crate::error::{Failure, Result};
+use crate::progress::Progress;
 use crate::source::{Outlet, Segment, SharedRepository, read_stream};
 
 /// Takes dumps in the order of their paths.
@@ -19,6 +22,16 @@ pub(crate) struct Sink<'a, 'o> {
     facts: Vec<DatabaseFacts>,
     /// Lists of tables whose turn in the order of paths has not come.
     waiting: VecDeque<(Vec<u8>, Vec<u8>)>,
+    staged: Vec<StagedFile>,
+}
+
+/// What came of dumps that are stored, but not published yet.
+#[derive(Debug, Default)]
+pub(crate) struct Dumped {
+    /// What is known of them.
+    pub(crate) facts: Vec<DatabaseFacts>,
+    /// What is to be removed once they are published.
+    pub(crate) staged: Vec<StagedFile>,
 }
 
 impl<'a, 'o> Sink<'a, 'o> {
@@ -33,18 +46,37 @@ impl<'a, 'o> Sink<'a, 'o> {
             outlet,
             facts: Vec::new(),
             waiting: VecDeque::new(),
+            staged: Vec::new(),
         }
     }
 
     /// Stores a stream as the file at `path`.
     pub(crate) fn store(&mut self, path: &[u8], reader: impl Read) -> Result<()> {
+        self.store_lists_before(path)?;
+        self.store_now(path, reader)
+    }
+
+    /// The same, where the file at this path is to be found in another snapshot than the newest
+    /// one of the source, if in any.
+    pub(crate) fn store_after(
+        &mut self,
+        path: &[u8],
+        reader: impl Read,
+        before: Option<&StoredSnapshot>,
+    ) -> Result<()> {
+        self.store_lists_before(path)?;
+        let content = Previous::of(self.repository, before).content_at(path)?;
+        read_stream(self.repository, path, reader, content, self.outlet)
+    }
+
+    fn store_lists_before(&mut self, path: &[u8]) -> Result<()> {
         while let Some((next, _)) = self.waiting.front() {
             if path_order(next, path).is_gt() {
                 break;
             }
             self.store_waiting()?;
         }
-        self.store_now(path, reader)
+        Ok(())
     }
 
     fn store_now(&mut self, path: &[u8], reader: impl Read) -> Result<()> {
@@ -86,15 +118,28 @@ impl<'a, 'o> Sink<'a, 'o> {
         self.outlet.send(Segment::Warning(warning))
     }
 
+    /// A file that is removed when what was stored of it is published, and not before.
+    pub(crate) fn remove_once_published(&mut self, file: StagedFile) {
+        self.staged.push(file);
+    }
+
+    /// Where this run tells how far it is.
+    pub(crate) fn progress(&self) -> &'o Progress {
+        self.outlet.progress()
+    }
+
     /// Set when the run shall stop.
     pub(crate) fn cancel(&self) -> &'o AtomicBool {
         self.outlet.cancel()
     }
 
-    pub(super) fn finish(mut self) -> Result<Vec<DatabaseFacts>> {
+    pub(super) fn finish(mut self) -> Result<Dumped> {
         while !self.waiting.is_empty() {
             self.store_waiting()?;
         }
-        Ok(self.facts)
+        Ok(Dumped {
+            facts: self.facts,
+            staged: self.staged,
+        })
     }
 }

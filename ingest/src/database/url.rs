@@ -139,11 +139,11 @@ impl DatabaseUrl {
     }
 
     /// Where its dump lies in a snapshot; of all databases of a server the folder.
-    pub fn stored_path(&self, all: bool) -> crate::Result<Vec<u8>> {
+    pub fn stored_path(&self, all: bool, extension: &str) -> crate::Result<Vec<u8>> {
         match self {
             Self::Sqlite(path) => sqlite::dump_path(path),
             Self::Server(server) => Ok(match (&server.database, all) {
-                (Some(database), false) => server.dump_path(database, "sql"),
+                (Some(database), false) => server.dump_path(database, extension),
                 _ => server.folder(),
             }),
         }

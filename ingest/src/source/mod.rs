@@ -93,6 +93,11 @@ impl<'a> Outlet<'a> {
         }
     }
 
+    /// Where this run tells how far it is.
+    pub(crate) fn progress(&self) -> &'a Progress {
+        self.progress
+    }
+
     /// Sends what is gathered.
     pub(crate) fn flush(&mut self) -> Result<()> {
         if self.cancel.load(Ordering::Relaxed) {

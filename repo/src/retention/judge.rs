@@ -66,6 +66,8 @@ pub enum Kept {
     Tag(String),
     /// The user named it.
     Id,
+    /// No rule keeps it, but this one, which is kept, cannot be restored without it.
+    Needed(ObjectId),
     /// No rule keeps it, but nothing newer and complete is left of its group.
     Newest,
 }
@@ -78,6 +80,7 @@ impl fmt::Display for Kept {
             Self::Within(age) => write!(f, "within {age}"),
             Self::Tag(tag) => write!(f, "tag {tag}"),
             Self::Id => f.write_str("named by id"),
+            Self::Needed(by) => write!(f, "{} rests on it", &by.to_string()[..8]),
             Self::Newest => f.write_str("newest of its group"),
         }
     }

@@ -12,16 +12,19 @@
 //! | `period` | hours to years, and what they are called |
 //! | `group` | which snapshots are judged together |
 //! | `judge` | the fate of each |
+//! | `needs` | what stays because others rest on it |
 
 mod age;
 mod group;
 mod judge;
+mod needs;
 mod period;
 mod policy;
 
 pub use age::Age;
 pub use group::{GroupBy, GroupKey};
 pub use judge::{Candidate, Fate, Group, Kept, Removed, plan};
+pub use needs::{RestsOn, keep_needed, still_needed};
 pub use period::Unit;
 pub use policy::Policy;
 

@@ -14,6 +14,7 @@
 //! | `pipe` | bytes from one thread to another | no |
 //! | `server` | what the program's sources, restores and drills ask of this module | through connections |
 //! | `native` | BACKUP and RESTORE, and chains of backups | through a connection; staging files |
+//! | `backups` | those in a repository: made, found again, restored | through the others |
 //!
 //! The driver always offers TDS 7.4 and takes what the server answers, down to the 7.2 of SQL
 //! Server 2005. Its feature `tds73` only adds the types that came with 2008, which a server of
@@ -21,6 +22,7 @@
 
 mod address;
 mod answer;
+mod backups;
 mod browser;
 mod catalog;
 mod connection;
@@ -36,6 +38,8 @@ mod script;
 mod server;
 
 pub use address::{Address, DEFAULT_PORT, Encryption, Password, Trust};
+pub(super) use backups::Restorer;
+pub use backups::{Held, NativeBackup, Step, backup_of, rests_on};
 pub use catalog::{NotCovered, ServerFacts};
 pub use connection::Connection;
 pub use databases::{create_database, database_exists, drop_database, rename_database};

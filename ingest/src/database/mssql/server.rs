@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
 
+use nightfold_repo::Repository;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -14,6 +15,7 @@ use super::super::sink::Sink;
 use super::super::text::Summed;
 use super::super::{DatabaseSource, DatabaseUrl, Dump, Secret, ServerUrl};
 use super::answer::Fields;
+use super::backups::NativeDump;
 use super::dump::{DumpOptions, DumpReport, Isolation};
 use super::error::MssqlError;
 use super::name::TableName;
@@ -25,7 +27,7 @@ use crate::error::{Error, Result};
 /// Where `sqlcmd` looks for a password.
 const PASSWORD_VARIABLE: &str = "SQLCMDPASSWORD";
 /// The database that connections about others are to.
-const MASTER: &str = "master";
+pub(super) const MASTER: &str = "master";
 
 /// A server, and who asks.
 pub(in super::super) struct Client {
@@ -93,7 +95,7 @@ impl Client {
         Some(())
     }
 
-    fn open<'c>(
+    pub(super) fn open<'c>(
         &self,
         database: &str,
         cancel: &'c AtomicBool,
@@ -114,7 +116,7 @@ impl Client {
     }
 
     /// Puts an error of this module into that of the program.
-    fn error(&self, database: Option<&str>, error: &MssqlError) -> Error {
+    pub(super) fn error(&self, database: Option<&str>, error: &MssqlError) -> Error {
         if matches!(error, MssqlError::Interrupted) {
             return Error::Interrupted;
         }
@@ -250,6 +252,9 @@ impl Server for Client {
 
     fn check(&self, name: &str, cancel: &AtomicBool) -> Result<Option<Vec<String>>> {
         self.on_master(cancel, |master| {
+            if is_babelfish(master)? {
+                return Ok(None);
+            }
             match native::check_database(master, name) {
                 Ok(()) => Ok(Some(Vec::new())),
                 Err(error) if error.number().is_some_and(native::is_damage) => {
@@ -279,10 +284,22 @@ pub(in super::super) fn extract(
     selection.finish().map_err(failed)
 }
 
+/// Whether the server is PostgreSQL that speaks this protocol, which has no `DBCC CHECKDB`.
+fn is_babelfish(master: &mut Connection<'_>) -> std::result::Result<bool, MssqlError> {
+    let what = "cannot ask what kind of server it is";
+    let sql = "SELECT CAST(SERVERPROPERTY('Babelfish') AS int)";
+    let rows = master.rows(what, sql)?;
+    let known = rows
+        .first()
+        .map(|row| Fields::new(what, row).number_or_null());
+    Ok(known.transpose()?.flatten() == Some(1))
+}
+
 /// All dumps that a source asks for.
 pub(in super::super) fn dumps(
     source: &DatabaseSource,
     url: &ServerUrl,
+    repository: &Repository,
     cancel: &AtomicBool,
 ) -> Result<Vec<Box<dyn Dump>>> {
     let client = Arc::new(Client::new(url, source.password.as_ref())?);
@@ -290,6 +307,14 @@ pub(in super::super) fn dumps(
         (Some(database), false) => vec![database.clone()],
         _ => client.databases(cancel)?,
     };
+    if let Some(native) = &source.native {
+        let mut dumps: Vec<Box<dyn Dump>> = Vec::new();
+        for database in &names {
+            let of = NativeDump::of(&client, url, database, native, repository)?;
+            dumps.extend(of.into_iter().map(|dump| Box::new(dump) as Box<dyn Dump>));
+        }
+        return Ok(dumps);
+    }
     let dump_of = |database: String| -> Box<dyn Dump> {
         Box::new(MssqlDump {
             path: url.dump_path(&database, "sql"),
@@ -343,7 +368,7 @@ impl Dump for MssqlDump {
         }
         let facts = DatabaseFacts {
             engine: "mssql".to_owned(),
-            version: format!("SQL Server {}, {}", server.version, server.edition),
+            version: server.product(),
             database: server.database,
             method: format!("logical, in one {isolation} transaction"),
             time: format!("{}Z", report.consistent_at),

@@ -526,3 +526,43 @@ fn ages_are_read_and_written() {
         [0, 1]
     );
 }
+
+#[test]
+fn what_kept_snapshots_rest_on_stays() {
+    let nights: Vec<String> = (1..=6)
+        .map(|day| format!("2026-11-0{day}T03:00:00Z"))
+        .collect();
+    let nights: Vec<&str> = nights.iter().map(String::as_str).collect();
+    let all = candidates(&nights);
+    let policy = Policy {
+        last: Some(1),
+        ..Policy::default()
+    };
+    let mut groups = plan(&policy, &all, GroupBy::default(), later()).unwrap();
+    let id = |number: usize| all[number].id;
+    // A full backup, two logs on it; another, and two logs on that.
+    let rests: RestsOn = [(1, 0), (2, 1), (4, 3), (5, 4)]
+        .map(|(one, before)| (id(one), [id(before)].into()))
+        .into();
+    keep_needed(&mut groups.iter_mut().collect::<Vec<_>>(), &rests);
+    let kept: Vec<_> = groups[0]
+        .snapshots
+        .iter()
+        .filter(|(_, fate)| !fate.is_removed())
+        .map(|(id, fate)| (number(*id), fate.clone()))
+        .collect();
+    let needed = || Fate::Keep(vec![Kept::Needed(id(5))]);
+    assert_eq!(
+        kept,
+        [
+            (3, needed()),
+            (4, needed()),
+            (5, Fate::Keep(vec![Kept::Last]))
+        ]
+    );
+    assert_eq!(still_needed(&rests, &[id(0), id(1), id(2)]), [].into());
+    assert_eq!(
+        still_needed(&rests, &[id(0), id(4)]),
+        [(id(0), id(1)), (id(4), id(5))].into()
+    );
+}

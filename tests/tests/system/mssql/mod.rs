@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `scripted` | a server that a test makes up: what the logical dump does with bad answers |
 //! | `native` | the same, acting the file part of BACKUP and RESTORE out: statement by statement |
+//! | `acted`, `chains` | the whole program against a server that acts out which backup fits which |
 //! | `recorded` | conversations with a real server, said again |
 //! | `live` | a real server, if `NIGHTFOLD_TEST_MSSQL` names one |
 //!
@@ -14,6 +15,8 @@
 //! `NIGHTFOLD_TEST_MSSQL_RECORD="server and version"` as well, and no encryption, the
 //! conversations that `recorded` replays are written anew.
 
+mod acted;
+mod chains;
 mod live;
 mod native;
 mod recorded;

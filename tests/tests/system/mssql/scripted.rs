@@ -60,6 +60,12 @@ fn database(sql: &str, snapshots: i64, rows: &Answer, count: i64) -> Answer {
     Answer::Done
 }
 
+/// A database with one table of two rows.
+pub(super) fn two_rows_of(sql: &str) -> Answer {
+    let (names, rows) = two_rows();
+    database(sql, 1, &Answer::Rows(names, rows), 2)
+}
+
 fn two_rows() -> (Vec<&'static str>, Vec<Vec<Value>>) {
     (
         vec!["a"],

@@ -30,6 +30,11 @@ const ASK: &str = "SELECT CAST(SERVERPROPERTY('ProductVersion') AS nvarchar(128)
     FROM sys.databases d WHERE d.name = DB_NAME()";
 
 impl ServerFacts {
+    /// The server as it is told to users.
+    pub fn product(&self) -> String {
+        format!("SQL Server {}, {}", self.version, self.edition)
+    }
+
     /// Asks the server.
     pub fn read(connection: &mut Connection) -> Result<Self> {
         let what = "cannot ask for the server's version";

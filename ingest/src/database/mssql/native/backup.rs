@@ -4,10 +4,10 @@ use super::super::answer::Fields;
 use super::super::catalog::ServerFacts;
 use super::super::connection::Connection;
 use super::super::error::{MssqlError, Result};
-use super::chain::check_base;
-use super::facts::{BackupFacts, BackupFile, BackupKind};
+use super::chain::{check_base, check_log};
+use super::facts::{BackupFacts, BackupFile, BackupKind, lsn_or_null};
 use super::progress::{Watch, run_watched};
-use super::staging::{StagedFile, Staging};
+use super::staging::{LOG_SUFFIX, PREFIX, StagedFile, Staging};
 use super::statements;
 
 /// The number that stands for the simple recovery model.
@@ -21,21 +21,25 @@ pub struct BackupJob<'a> {
     pub copy_only: bool,
     /// Where the server writes.
     pub staging: &'a Staging,
-    /// Backups of this database that are held already: a differential must rest on one.
+    /// Backups of this database that are held already: a differential must rest on one, a log
+    /// backup must follow one.
     pub held: &'a [BackupFacts],
     /// Who wants to know how far it is.
     pub watch: Option<Watch<'a>>,
 }
 
-/// A backup that was made and verified. The file goes when this is dropped.
+/// A backup that was made and verified.
 #[derive(Debug)]
 pub struct Made {
-    /// Where it lies.
+    /// Where it lies. It goes when this is dropped, but for log backups: their log is nowhere
+    /// else, so they stay until they are removed.
     pub file: StagedFile,
     /// What is recorded of it.
     pub facts: BackupFacts,
     /// The server and the database.
     pub server: ServerFacts,
+    /// What the user should know.
+    pub warnings: Vec<String>,
 }
 
 /// Backs up the database that `connection` is in.
@@ -43,13 +47,7 @@ pub fn backup(connection: &mut Connection, job: &BackupJob<'_>) -> Result<Made> 
     let server = ServerFacts::read(connection)?;
     let database = &server.database;
     match job.kind {
-        BackupKind::Log if server.recovery_model == SIMPLE => {
-            return Err(MssqlError::refused(
-                format!("a log backup of {database}"),
-                "its recovery model is simple: there is no log to back up. Take full backups, or \
-                 set the recovery model to full and take a full backup first",
-            ));
-        }
+        BackupKind::Log => check_log_backup(connection, &server, job.held)?,
         BackupKind::Differential => {
             let what = "cannot ask what a differential backup would rest on";
             let rows = connection.rows(what, &statements::base(database))?;
@@ -59,27 +57,150 @@ pub fn backup(connection: &mut Connection, job: &BackupJob<'_>) -> Result<Made> 
                 .collect();
             check_base(&bases?, job.held)?;
         }
-        _ => {}
+        BackupKind::Full => {}
     }
-    let file = job.staging.file(&new_name(connection, job.kind)?)?;
     let copy_only = job.copy_only && job.kind != BackupKind::Differential;
+    let warnings = if copy_only {
+        Vec::new()
+    } else {
+        chain_warnings(connection, database, job)?
+    };
+    let mut file = job.staging.file(&new_name(connection, job.kind)?)?;
     let path = file.server().to_owned();
     let sql = statements::backup(database, &path, job.kind, copy_only, server.major);
     let what = format!("cannot back up {database} to {path}");
-    run_watched(connection, &what, &sql, job.watch.as_ref())?;
-    let facts = describe(connection, &path, job.kind, database)?;
-    // Better known now than after it is half stored.
+    let is_log = job.kind == BackupKind::Log;
+    if is_log && !copy_only {
+        file.stay();
+    }
+    if let Err(error) = run_watched(connection, &what, &sql, job.watch.as_ref()) {
+        // If the server did not say so itself, the backup may have been made.
+        if is_log && matches!(error, MssqlError::Server { .. }) {
+            file.remove()?;
+        }
+        return Err(error);
+    }
+    describe(connection, &path, job.kind, database)
+        .and_then(|facts| check_file(&file, &what).map(|()| facts))
+        .map_err(|error| left(error, &file, is_log))
+        .map(|facts| Made {
+            file,
+            facts,
+            server,
+            warnings,
+        })
+}
+
+/// A log backup that an earlier run left in the staging folder, verified. `None` if it is one of
+/// another database, or among `held`: then it is removed.
+pub fn left_log(
+    connection: &mut Connection,
+    file: StagedFile,
+    held: &[BackupFacts],
+) -> Result<Option<Made>> {
+    let server = ServerFacts::read(connection)?;
+    let path = file.server().to_owned();
+    let Some(facts) = recorded(connection, &path)? else {
+        let what = format!("the log backup {}", file.local().display());
+        return Err(MssqlError::refused(
+            what,
+            "the server has no record that it ended: unless it is being made right now, remove it",
+        ));
+    };
+    if facts.database != server.database || facts.kind != BackupKind::Log {
+        return Ok(None);
+    }
+    if held.iter().any(|other| other.id == facts.id) {
+        file.remove()?;
+        return Ok(None);
+    }
+    let facts = describe(connection, &path, BackupKind::Log, &server.database);
+    let facts = facts.map_err(|error| left(error, &file, true))?;
+    Ok(Some(Made {
+        file,
+        facts,
+        server,
+        warnings: Vec::new(),
+    }))
+}
+
+/// Better known now than after it is half stored.
+fn check_file(file: &StagedFile, what: &str) -> Result<()> {
     let length = file.open()?.metadata();
     let length =
         length.map_err(|error| MssqlError::io("cannot look at the staging file", error))?;
     if length.len() == 0 {
         return Err(MssqlError::answer(what, "the file is empty"));
     }
-    Ok(Made {
-        file,
-        facts,
-        server,
-    })
+    Ok(())
+}
+
+/// What went wrong with a log backup that was made.
+fn left(error: MssqlError, file: &StagedFile, is_log: bool) -> MssqlError {
+    if !is_log {
+        return error;
+    }
+    let reason = format!(
+        "{error}; the log is no longer in the database, so the file stays, and the next run with \
+         --chain log takes it up"
+    );
+    MssqlError::refused(format!("{}", file.local().display()), reason)
+}
+
+/// Whether a log backup makes sense: before it empties the log.
+fn check_log_backup(
+    connection: &mut Connection,
+    server: &ServerFacts,
+    held: &[BackupFacts],
+) -> Result<()> {
+    let database = &server.database;
+    if server.recovery_model == SIMPLE {
+        return Err(MssqlError::refused(
+            format!("a log backup of {database}"),
+            "its recovery model is simple: there is no log to back up. Take full backups, or \
+             set the recovery model to full and take a full backup first",
+        ));
+    }
+    let what = "cannot ask where a log backup would begin";
+    let rows = connection.rows(what, &statements::log_start(database))?;
+    let start = match rows.first() {
+        Some(row) => lsn_or_null(what, &mut Fields::new(what, row))?,
+        None => None,
+    };
+    Ok(check_log(start, held)?)
+}
+
+/// What others have to do with the chain, and it with them.
+fn chain_warnings(
+    connection: &mut Connection,
+    database: &str,
+    job: &BackupJob<'_>,
+) -> Result<Vec<String>> {
+    let mut warnings = Vec::new();
+    let ours = job.held.iter().filter(|backup| !backup.copy_only);
+    let newest = ours.max_by_key(|backup| backup.finished);
+    if newest.is_none() {
+        warnings.push(format!(
+            "this begins a chain: differential and log backups of {database} that other programs \
+             take from now on cannot be restored without those that are stored here, nor the \
+             other way round"
+        ));
+    }
+    let what = "cannot ask who else backs the database up";
+    let since = newest.and_then(|backup| backup.local(backup.finished));
+    let rows = connection.rows(what, &statements::others(database, since))?;
+    if let Some(row) = rows.first() {
+        let mut fields = Fields::new(what, row);
+        let (letter, time) = (fields.text()?, fields.text()?);
+        let device = fields.text_or_null()?.unwrap_or_default();
+        let kind = if letter.trim() == "L" { "log" } else { "full" };
+        warnings.push(format!(
+            "another program took a {kind} backup of {database} at {time}, to {device}: its chain \
+             and this one tear each other apart. Let one of them back up alone, or take COPY_ONLY \
+             backups here, without --chain"
+        ));
+    }
+    Ok(warnings)
 }
 
 /// A name that no other file has.
@@ -98,11 +219,11 @@ fn new_name(connection: &mut Connection, kind: BackupKind) -> Result<String> {
         return Err(MssqlError::answer(what, format!("{id:?} is no GUID")));
     }
     let extension = match kind {
-        BackupKind::Full => "bak",
-        BackupKind::Differential => "dif",
-        BackupKind::Log => "trn",
+        BackupKind::Full => ".bak",
+        BackupKind::Differential => ".dif",
+        BackupKind::Log => LOG_SUFFIX,
     };
-    Ok(format!("nightfold-{}.{extension}", id.to_lowercase()))
+    Ok(format!("{PREFIX}{}{extension}", id.to_lowercase()))
 }
 
 /// Verifies the file, and asks what is in it.
@@ -127,11 +248,8 @@ fn describe(
         return Err(MssqlError::answer(what, "it has no checksums"));
     }
     let what = "cannot read the server's record of the backup";
-    let rows = connection.rows(what, &statements::facts(path))?;
-    let Some(row) = rows.first() else {
-        return Err(MssqlError::answer(what, "msdb has none"));
-    };
-    let mut facts = BackupFacts::read(what, row)?;
+    let facts = recorded(connection, path)?;
+    let mut facts = facts.ok_or_else(|| MssqlError::answer(what, "msdb has none"))?;
     if facts.kind != kind || facts.database != database {
         return Err(MssqlError::answer(what, "it is about another backup"));
     }
@@ -140,4 +258,13 @@ fn describe(
     let files: Result<Vec<_>> = rows.iter().map(|row| BackupFile::read(what, row)).collect();
     facts.files = files?;
     Ok(facts)
+}
+
+/// What `msdb` says about the backup in the file.
+fn recorded(connection: &mut Connection, path: &str) -> Result<Option<BackupFacts>> {
+    let what = "cannot read the server's record of the backup";
+    let rows = connection.rows(what, &statements::facts(path))?;
+    rows.first()
+        .map(|row| BackupFacts::read(what, row))
+        .transpose()
 }

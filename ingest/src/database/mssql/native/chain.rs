@@ -85,6 +85,21 @@ pub enum ChainError {
          full backup as part of the chain first"
     )]
     NoBase,
+    /// A log backup would begin behind what is held.
+    #[error(
+        "the log goes on at {start}, and the backups that are held end at {reached}: what was in \
+         between is in a log backup that another program took, or that was lost. Take a full \
+         backup, or a differential one, first"
+    )]
+    LogElsewhere {
+        /// Where a log backup would begin.
+        start: Lsn,
+        /// Up to where the held ones reach.
+        reached: Lsn,
+    },
+    /// Nothing that a log backup could be restored after.
+    #[error("no full backup is held that a log backup could follow. Take a full backup first")]
+    NoFullForLog,
     /// There is no such backup.
     #[error("there is no backup of number {0}")]
     NoSuchBackup(usize),
@@ -103,6 +118,17 @@ pub fn check_base(bases: &[String], held: &[BackupFacts]) -> Result<(), ChainErr
     match bases.iter().find(|base| base_of(base, held).is_none()) {
         Some(base) => Err(ChainError::BaseMissing { base: base.clone() }),
         None => Ok(()),
+    }
+}
+
+/// Whether a log backup that is taken now can be restored from what is held. `start` is where the
+/// server says that it would begin.
+pub fn check_log(start: Option<Lsn>, held: &[BackupFacts]) -> Result<(), ChainError> {
+    let reached = reaches(held).iter().map(|reach| reach.lsn).max();
+    let reached = reached.ok_or(ChainError::NoFullForLog)?;
+    match start {
+        Some(start) if start > reached => Err(ChainError::LogElsewhere { start, reached }),
+        _ => Ok(()),
     }
 }
 
@@ -193,6 +219,25 @@ fn to_time(held: &[BackupFacts], at: Timestamp) -> Result<Plan, ChainError> {
     Ok(Plan { steps, stop_at })
 }
 
+/// For each backup the one that is restored right before it, by the shortest way. Nothing for a
+/// full one, and for one that cannot be restored.
+pub fn predecessors(held: &[BackupFacts]) -> Vec<Option<usize>> {
+    let mut predecessors = vec![None; held.len()];
+    let mut reaches = reaches(held);
+    reaches.sort_by_key(|reach| reach.from);
+    // The way from the latest full or differential backup is found last.
+    for reach in reaches {
+        for pair in reach.steps.windows(2) {
+            if let [before, step] = *pair
+                && let Some(known) = predecessors.get_mut(step)
+            {
+                *known = Some(before);
+            }
+        }
+    }
+    predecessors
+}
+
 /// What a full backup, perhaps with a differential, leads to together with the logs after it.
 struct Reach {
     steps: Vec<usize>,
@@ -200,6 +245,8 @@ struct Reach {
     from: Timestamp,
     /// Up to when the logs reach. A log certainly holds what happened before its backup began.
     until: Timestamp,
+    /// Up to where they reach in the log.
+    lsn: Lsn,
     /// Where the log goes on, and the next log backup that does not fit.
     gap: Option<(Lsn, Lsn)>,
 }
@@ -254,6 +301,7 @@ fn with_logs(held: &[BackupFacts], mut steps: Vec<usize>, data: &BackupFacts) ->
         steps,
         from: data.finished,
         until,
+        lsn,
         gap,
     }
 }

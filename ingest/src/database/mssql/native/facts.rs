@@ -182,10 +182,13 @@ impl BackupFile {
 }
 
 fn lsn(what: &str, fields: &mut Fields<'_>) -> Result<Lsn> {
-    let number = fields.decimal_or_null()?.unwrap_or_default();
-    let number = u128::try_from(number);
+    Ok(lsn_or_null(what, fields)?.unwrap_or(Lsn(0)))
+}
+
+pub(super) fn lsn_or_null(what: &str, fields: &mut Fields<'_>) -> Result<Option<Lsn>> {
+    let number = fields.decimal_or_null()?.map(u128::try_from).transpose();
     number
-        .map(Lsn)
+        .map(|number| number.map(Lsn))
         .map_err(|_| MssqlError::answer(what, "a place in the log below zero"))
 }
 

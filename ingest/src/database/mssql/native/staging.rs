@@ -5,6 +5,11 @@ use std::path::{Path, PathBuf};
 
 use super::super::error::{MssqlError, Result};
 
+/// What names of files that this program has the server write begin with.
+pub(in super::super) const PREFIX: &str = "nightfold-";
+/// What those of log backups end with.
+pub(super) const LOG_SUFFIX: &str = ".trn";
+
 /// A folder that the server writes and this program reads, or the other way round.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Staging {
@@ -31,17 +36,41 @@ impl Staging {
             let what = format!("the staging file {}", local.display());
             return Err(MssqlError::refused(what, "it is there already"));
         }
+        Ok(self.named(name, false))
+    }
+
+    /// Log backups of this program that are there: their runs ended before they were stored. They
+    /// stay when they are dropped.
+    pub fn left_logs(&self) -> Result<Vec<StagedFile>> {
+        let failed = |error| {
+            let shown = self.local.display();
+            MssqlError::io(format!("cannot list the staging folder {shown}"), error)
+        };
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.local).map_err(failed)? {
+            if let Ok(name) = entry.map_err(failed)?.file_name().into_string()
+                && name.starts_with(PREFIX)
+                && name.ends_with(LOG_SUFFIX)
+            {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names.iter().map(|name| self.named(name, true)).collect())
+    }
+
+    fn named(&self, name: &str, stays: bool) -> StagedFile {
         let separator = if self.server.contains('\\') {
             '\\'
         } else {
             '/'
         };
         let server = self.server.trim_end_matches(['\\', '/']);
-        Ok(StagedFile {
+        StagedFile {
             server: format!("{server}{separator}{name}"),
-            local,
-            present: true,
-        })
+            local: self.local.join(name),
+            stays,
+        }
     }
 }
 
@@ -50,8 +79,8 @@ impl Staging {
 pub struct StagedFile {
     server: String,
     local: PathBuf,
-    /// Whether it may still be there.
-    present: bool,
+    /// Whether it is to be there after this is dropped.
+    stays: bool,
 }
 
 impl StagedFile {
@@ -63,6 +92,22 @@ impl StagedFile {
     /// Its path for this machine.
     pub fn local(&self) -> &Path {
         &self.local
+    }
+
+    /// Its name in the folder.
+    pub fn name(&self) -> String {
+        let name = self.local.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    }
+
+    /// Whether it goes only when it is removed.
+    pub fn stays(&self) -> bool {
+        self.stays
+    }
+
+    /// From now on it goes only when it is removed: what is in it may be nowhere else.
+    pub fn stay(&mut self) {
+        self.stays = true;
     }
 
     /// Opens what the server wrote.
@@ -89,7 +134,7 @@ impl StagedFile {
 
     /// Removes it, and tells if that fails.
     pub fn remove(mut self) -> Result<()> {
-        self.present = false;
+        self.stays = true;
         match fs::remove_file(&self.local) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(MssqlError::io(
                 format!("cannot remove the staging file {}", self.local.display()),
@@ -102,7 +147,7 @@ impl StagedFile {
 
 impl Drop for StagedFile {
     fn drop(&mut self) {
-        if self.present {
+        if !self.stays {
             // On the way out of a failure, which is told; there is nobody to tell of this one.
             let _ = fs::remove_file(&self.local);
         }
@@ -133,6 +178,20 @@ mod tests {
         file.create().unwrap();
         file.remove().unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+
+        let mut log = staging.file("nightfold-1.trn").unwrap();
+        log.create().unwrap();
+        log.stay();
+        drop(log);
+        fs::write(folder.path().join("theirs.trn"), b"").unwrap();
+        let left = staging.left_logs().unwrap();
+        let names: Vec<_> = left.iter().map(StagedFile::server).collect();
+        assert_eq!(names, [r"\\srv\share\nightfold-1.trn"]);
+        drop(left);
+        for log in staging.left_logs().unwrap() {
+            log.remove().unwrap();
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         let missing = Staging {
             local: folder.path().join("missing"),
             ..staging

@@ -4,6 +4,7 @@ use jiff::civil::DateTime;
 
 use super::super::name::{quoted, text};
 use super::facts::BackupKind;
+use super::staging::PREFIX;
 
 /// The major version of SQL Server 2008, which brought compression: it would defeat
 /// deduplication, and 2005 does not know the word that turns it off.
@@ -81,6 +82,32 @@ pub(super) fn base(database: &str) -> String {
     format!(
         "SELECT DISTINCT CAST(differential_base_guid AS nvarchar(36)) FROM sys.master_files \
          WHERE database_id = DB_ID({}) AND type = 0 AND differential_base_guid IS NOT NULL",
+        text(database)
+    )
+}
+
+/// Where a log backup would begin now. NULL if there is no chain of them.
+pub(super) fn log_start(database: &str) -> String {
+    format!(
+        "SELECT last_log_backup_lsn FROM sys.database_recovery_status WHERE database_id = DB_ID({})",
+        text(database)
+    )
+}
+
+/// The newest backup that is part of a chain and was made by another program, after a time in
+/// the server's local time, or in the last month.
+pub(super) fn others(database: &str, since: Option<DateTime>) -> String {
+    let since = match since {
+        Some(at) => format!("'{}'", at.strftime("%Y-%m-%dT%H:%M:%S.%3f")),
+        None => "DATEADD(month, -1, GETDATE())".to_owned(),
+    };
+    format!(
+        "SELECT TOP 1 CAST(b.type AS nvarchar(1)), CONVERT(nvarchar(30), b.backup_finish_date, 126), \
+         f.physical_device_name FROM msdb.dbo.backupset b \
+         JOIN msdb.dbo.backupmediafamily f ON f.media_set_id = b.media_set_id \
+         WHERE b.database_name = {} AND b.is_copy_only = 0 AND b.type IN ('D', 'L') \
+         AND (f.physical_device_name IS NULL OR f.physical_device_name NOT LIKE N'%{PREFIX}%') \
+         AND b.backup_finish_date > {since} ORDER BY b.backup_set_id DESC",
         text(database)
     )
 }
