@@ -264,12 +264,11 @@ impl Dump for NativeDump {
     }
 
     fn make(&self, sink: &mut Sink<'_, '_>) -> Result<()> {
-        let made = match &self.left {
-            Some(name) => self.take_up(name, sink)?,
-            None => {
-                let made = self.make_new(sink);
-                Some(made.map_err(|error| self.client.error(Some(&self.database), &error))?)
-            }
+        let made = if let Some(name) = &self.left {
+            self.take_up(name, sink)?
+        } else {
+            let made = self.make_new(sink);
+            Some(made.map_err(|error| self.client.error(Some(&self.database), &error))?)
         };
         match made {
             Some(made) => self.store(made, sink),

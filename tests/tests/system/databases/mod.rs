@@ -103,7 +103,7 @@ fn which(program: &str) -> PathBuf {
 
 /// The id of the backup that a call makes.
 #[track_caller]
-fn backed_up(call: Call) -> String {
+pub(crate) fn backed_up(call: Call) -> String {
     let ran = call.arg("--json").run().exits(0);
     ran.json()["id"].as_str().unwrap().to_owned()
 }
@@ -120,7 +120,7 @@ fn twin(sandbox: &Sandbox) -> Sandbox {
 
 /// Every night but the first takes as much as the same dump as a file, give or take 3 %.
 #[track_caller]
-fn grows_as_a_file(sandbox: &Sandbox, ids: &[String], path: &str) {
+pub(crate) fn grows_as_a_file(sandbox: &Sandbox, ids: &[String], path: &str) {
     let twin = twin(sandbox);
     for id in ids {
         let dump = sandbox.content(id, path);
@@ -141,7 +141,7 @@ fn grows_as_a_file(sandbox: &Sandbox, ids: &[String], path: &str) {
 
 /// What is known of the only dump of the newest snapshot.
 #[track_caller]
-fn facts(sandbox: &Sandbox) -> serde_json::Value {
+pub(crate) fn facts(sandbox: &Sandbox) -> serde_json::Value {
     let snapshots = sandbox.snapshots();
     let databases = &snapshots.last().unwrap()["databases"];
     assert_eq!(databases.as_array().unwrap().len(), 1, "{databases}");

@@ -160,6 +160,7 @@ impl State {
         backup
     }
 
+    #[expect(clippy::too_many_lines, reason = "a case for each statement")]
     fn answer(&mut self, folder: &Path, sql: &str) -> Answer {
         let text = |text: &str| Value::from(text);
         if sql.contains("ProductVersion") {
@@ -230,8 +231,8 @@ impl State {
             return Answer::row(vec![Value::Real(37.5)]);
         }
         if sql.contains("InstanceDefaultDataPath") {
-            let folder = [r"D:\SQL\DATA\", r"L:\LOG\"].map(|path| text(path));
-            let master = [r"C:\master.mdf", r"C:\mastlog.ldf"].map(|path| text(path));
+            let folder = [r"D:\SQL\DATA\", r"L:\LOG\"].map(Value::from);
+            let master = [r"C:\master.mdf", r"C:\mastlog.ldf"].map(Value::from);
             return Answer::row([folder, master].concat());
         }
         if sql.starts_with("SELECT COUNT(*) FROM sys.databases") {
@@ -287,7 +288,8 @@ impl State {
         let backup = self.back_up(device, kind, sql.contains("COPY_ONLY"));
         match self.trouble {
             Some(Trouble::Elsewhere) => {}
-            Some(Trouble::Unreadable) => fs::create_dir(file).unwrap(),
+            // To whoever may do everything it is a link to itself that cannot be opened.
+            Some(Trouble::Unreadable) => std::os::unix::fs::symlink(&file, &file).unwrap(),
             _ => fs::write(file, content(&backup)).unwrap(),
         }
         Answer::Done
@@ -296,12 +298,12 @@ impl State {
     fn others(&self, sql: &str) -> Answer {
         let since = sql.split_once("backup_finish_date > '");
         let since = since.map_or(0, |(_, rest)| minute_of(&rest[..16]));
-        let others = self.backups.iter().filter(|backup| {
+        let mut others = self.backups.iter().filter(|backup| {
             let kinds = [BackupKind::Full, BackupKind::Log];
             let in_chain = !backup.copy_only && kinds.contains(&backup.kind);
             in_chain && backup.minute + 1 > since && !backup.device.contains("nightfold-")
         });
-        let found = others.last().map(|backup| {
+        let found = others.next_back().map(|backup| {
             let letter = letter(backup.kind);
             let device = Value::from(&*backup.device);
             Answer::row(vec![letter.into(), local(backup.minute + 1), device])

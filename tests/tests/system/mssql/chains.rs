@@ -240,6 +240,7 @@ fn trouble_with_a_backup_leaves_nothing() {
         (Trouble::DiskFull, "not enough space"),
         (Trouble::Unverified, "does not verify"),
         (Trouble::Elsewhere, "do both name the same folder"),
+        (Trouble::Unreadable, "may this user read"),
     ] {
         let site = Site::new();
         site.server.has(trouble);

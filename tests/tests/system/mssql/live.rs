@@ -2,6 +2,7 @@
 
 use std::env;
 use std::net::ToSocketAddrs as _;
+use std::sync::Mutex;
 use std::time::Instant;
 
 use nightfold_ingest::mssql::{
@@ -49,14 +50,14 @@ const TABLES: [(&str, &str); 9] = [
     ("dbo.child", "*"),
 ];
 
-struct Server {
-    address: Address,
-    secret: String,
+pub(super) struct Server {
+    pub(super) address: Address,
+    pub(super) secret: String,
 }
 
 impl Server {
     /// The one that the environment names.
-    fn named() -> Option<Self> {
+    pub(super) fn named() -> Option<Self> {
         let url = env::var("NIGHTFOLD_TEST_MSSQL").ok()?;
         let Ok(DatabaseUrl::Server(url)) = url.parse() else {
             panic!("NIGHTFOLD_TEST_MSSQL is no URL of a server");
@@ -86,13 +87,16 @@ impl Server {
         Some(Self { address, secret })
     }
 
-    fn open(&self, database: &str) -> Connection<'static> {
+    pub(super) fn open(&self, database: &str) -> Connection<'static> {
         let address = self.address.with_database(database);
         Connection::open(&address, &password(&self.secret), None).unwrap()
     }
 
     /// An empty database.
-    fn fresh(&self, name: &str) -> String {
+    pub(super) fn fresh(&self, name: &str) -> String {
+        // Babelfish fails where two are made at once.
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+        let _turn = ONE_AT_A_TIME.lock();
         let name = format!("nightfold_test_{name}");
         let mut master = self.open("master");
         if database_exists(&mut master, &name).unwrap() {
@@ -106,7 +110,7 @@ impl Server {
         name
     }
 
-    fn drop(&self, name: &str) {
+    pub(super) fn drop(&self, name: &str) {
         let mut master = self.open("master");
         if self.is_babelfish() {
             // It has no ALTER DATABASE, which ends the sessions.
@@ -117,6 +121,11 @@ impl Server {
         }
     }
 
+    /// Whether it is talked to without encryption.
+    pub(super) fn is_plain(&self) -> bool {
+        self.address.encryption == Encryption::Off
+    }
+
     fn is_babelfish(&self) -> bool {
         let rows = self
             .open("master")
@@ -125,7 +134,7 @@ impl Server {
         rows[0].get::<&str, _>(0).unwrap().contains("Babelfish")
     }
 
-    fn run(&self, database: &str, statements: &str) {
+    pub(super) fn run(&self, database: &str, statements: &str) {
         let mut connection = self.open(database);
         for sql in statements
             .split("\nGO\n")
@@ -135,7 +144,7 @@ impl Server {
         }
     }
 
-    fn count(&self, sql: &str) -> i32 {
+    pub(super) fn count(&self, sql: &str) -> i32 {
         let rows = self.open("master").rows("counting", sql).unwrap();
         rows[0].get(0).unwrap()
     }

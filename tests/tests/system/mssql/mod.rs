@@ -6,7 +6,7 @@
 //! | `native` | the same, acting the file part of BACKUP and RESTORE out: statement by statement |
 //! | `acted`, `chains` | the whole program against a server that acts out which backup fits which |
 //! | `recorded` | conversations with a real server, said again |
-//! | `live` | a real server, if `NIGHTFOLD_TEST_MSSQL` names one |
+//! | `live`, `nights` | a real server, if `NIGHTFOLD_TEST_MSSQL` names one |
 //!
 //! `NIGHTFOLD_TEST_MSSQL=mssql://USER@HOST:PORT`, with the password in
 //! `NIGHTFOLD_TEST_MSSQL_PASSWORD`, points the tests of `live` at a server. They make and drop
@@ -19,6 +19,7 @@ mod acted;
 mod chains;
 mod live;
 mod native;
+mod nights;
 mod recorded;
 mod scripted;
 
