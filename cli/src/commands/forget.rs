@@ -10,9 +10,7 @@ use nightfold_repo::Repository;
 use nightfold_repo::format::ObjectId;
 use nightfold_repo::prune::PruneOptions;
 use nightfold_repo::repository::{StoredSnapshot, Unreadable};
-use nightfold_repo::retention::{
-    Candidate, GroupBy, Policy, RestsOn, keep_needed, plan, still_needed,
-};
+use nightfold_repo::retention::{Candidate, GroupBy, Policy, keep_needed, plan, still_needed};
 use serde_json::{Value, json};
 
 use crate::args::{Filter, JsonFlag};
@@ -151,9 +149,8 @@ fn by_id(context: &Context, args: &ForgetArgs) -> Result<Outcome> {
     }
     let doomed: Vec<ObjectId> = doomed.into_iter().collect();
     // One that cannot be read says nothing of what it rests on.
-    let rests_on = repository
-        .snapshots()
-        .map_or_else(|_| Ok(RestsOn::new()), |snapshots| rests_on(&snapshots))?;
+    let (snapshots, _) = repository.snapshots_and_errors()?;
+    let rests_on = rests_on(&snapshots)?;
     if let Some((id, by)) = still_needed(&rests_on, &doomed).first_key_value() {
         let (id, by) = (&id.to_string()[..8], &by.to_string()[..8]);
         return Err(Error::failed(
