@@ -47,6 +47,14 @@ pub enum Error {
         /// What it said.
         reason: String,
     },
+    /// A backup by a server itself cannot be restored: others are missing, or it is damaged.
+    #[error("{dump} cannot be restored: {reason}")]
+    Unrestorable {
+        /// The backup.
+        dump: String,
+        /// Why.
+        reason: String,
+    },
     /// A dump cannot become this kind of database.
     #[error("the dump is one of {dump}, and {target} is of another kind")]
     OtherEngine {

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
+use nightfold_ingest::mssql::rests_on;
 use nightfold_ingest::{CopyReport, CopyRequest, Error as IngestError, Progress, copy};
 use nightfold_repo::format::ObjectId;
 use nightfold_repo::repository::StoredSnapshot;
+use nightfold_repo::retention::all_needed;
 use nightfold_repo::{Error as RepoError, Repository};
 use serde_json::json;
 
@@ -55,7 +57,9 @@ pub fn run(context: &Context, args: CopyArgs) -> Result<Outcome> {
     // Nothing that is listed from here on is deleted meanwhile.
     let _lease = source.reading_lease("copy");
     let snapshots = source.snapshots()?;
-    let wanted = wanted(context, &source, &snapshots, &args.snapshots, &args.filter)?;
+    let mut wanted = wanted(context, &source, &snapshots, &args.snapshots, &args.filter)?;
+    // A backup of a chain is of no use without those before it.
+    wanted.extend(all_needed(&rests_on(&snapshots, &[]), wanted.clone()));
     let request = CopyRequest {
         snapshots: &snapshots,
         wanted,

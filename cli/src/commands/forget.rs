@@ -85,8 +85,13 @@ fn by_policy(context: &Context, args: &ForgetArgs) -> Result<Outcome> {
         Some(policies) => policies,
         None => Policies::one(named_policy(&repository, &args.keep)?),
     };
-    let mut snapshots = repository.snapshots()?;
-    let rests_on = rests_on(&snapshots)?;
+    let (mut snapshots, errors) = repository.snapshots_and_errors()?;
+    for error in &errors {
+        context
+            .messages
+            .warning(format_args!("{error}; it is left out"));
+    }
+    let rests_on = rests_on(&snapshots, &unreadable(&errors));
     snapshots.retain(|stored| args.filter.matches(&stored.snapshot));
     if snapshots.is_empty() && !args.json.json {
         context.messages.note(if args.filter.is_empty() {
@@ -148,9 +153,8 @@ fn by_id(context: &Context, args: &ForgetArgs) -> Result<Outcome> {
         return Err(Error::failed(format!("there is no snapshot {strange}"), ""));
     }
     let doomed: Vec<ObjectId> = doomed.into_iter().collect();
-    // One that cannot be read says nothing of what it rests on.
-    let (snapshots, _) = repository.snapshots_and_errors()?;
-    let rests_on = rests_on(&snapshots)?;
+    let (snapshots, errors) = repository.snapshots_and_errors()?;
+    let rests_on = rests_on(&snapshots, &unreadable(&errors));
     if let Some((id, by)) = still_needed(&rests_on, &doomed).first_key_value() {
         let (id, by) = (&id.to_string()[..8], &by.to_string()[..8]);
         return Err(Error::failed(
@@ -166,6 +170,20 @@ fn by_id(context: &Context, args: &ForgetArgs) -> Result<Outcome> {
     }
     let doomed = (&doomed[..], Unreadable::Forget);
     finish(context, args, &repository, out, doomed, || json!([]))
+}
+
+/// Snapshots that cannot be read, by their ids.
+fn unreadable(errors: &[nightfold_repo::Error]) -> Vec<ObjectId> {
+    let id = |error: &nightfold_repo::Error| match error {
+        nightfold_repo::Error::Corrupt { object, .. } => {
+            object.rsplit('/').next().and_then(|id| id.parse().ok())
+        }
+        _ => None,
+    };
+    errors
+        .iter()
+        .map(|error| id(error).unwrap_or_default())
+        .collect()
 }
 
 fn named_policy(repository: &Repository, keep: &KeepArgs) -> Result<Policy> {

@@ -125,9 +125,19 @@ fn drill_backup(
         write_content(repository, &entry, out).map(drop)
     };
     let (at, progress) = ((url, *password), Progress::default());
-    let server = Restorer::new(repository, facts, None, at, *staging, &write, &progress)?;
     let name = scratch_name("drill");
-    load_new(&server, &name, facts, &mut |_| Ok(()), cancel)?;
+    let server = Restorer::new(repository, facts, None, at, *staging, &write, &progress).and_then(
+        |server| {
+            load_new(&server, &name, facts, &mut |_| Ok(()), cancel)?;
+            Ok(server)
+        },
+    );
+    let server = match server {
+        Err(error @ Error::Unrestorable { .. }) => {
+            return Ok(compare(&[], &[], Some(vec![error.to_string()])));
+        }
+        other => other?,
+    };
     let looked = look_at(&server, &name, cancel);
     let removed = server.remove(&name, &AtomicBool::new(false));
     let (found, complaints) = looked?;

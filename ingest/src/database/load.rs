@@ -11,7 +11,7 @@ use nightfold_repo::repository::StoredSnapshot;
 
 use super::facts::{DatabaseFacts, TableFacts, decode_tables};
 use super::mssql::native::{Lsn, Staging};
-use super::mssql::{Held, Restorer, Step, backup_of};
+use super::mssql::{Held, Restorer, Step, backup_of, family};
 use super::text::{Extract, Search, Text};
 use super::url::{GLOBALS_SUFFIX, GRANTS_SUFFIX};
 use super::{DatabaseUrl, Engine, Secret, ServerUrl, databases, mssql, mysql, postgres, sqlite};
@@ -387,17 +387,17 @@ pub fn chosen_database(
 /// Of several backups of one database by its server, the one that reaches furthest: log backups
 /// that an earlier run left behind lie beside it.
 fn only_newest_backups(all: &mut Vec<DatabaseFacts>) -> Result<()> {
-    let mut newest: BTreeMap<String, (Lsn, String)> = BTreeMap::new();
+    let mut newest: BTreeMap<(String, String), (Lsn, String)> = BTreeMap::new();
     for facts in &*all {
         if let Some(backup) = backup_of(facts)? {
             let this = (backup.last_lsn, facts.path.clone());
-            let known = newest.entry(facts.database.clone());
+            let known = newest.entry(family(facts));
             let known = known.or_insert_with(|| this.clone());
             *known = this.max(known.clone());
         }
     }
     all.retain(|facts| {
-        let newest = newest.get(&facts.database);
+        let newest = newest.get(&family(facts));
         newest.is_none_or(|(_, path)| *path == facts.path || !facts.method.starts_with("native"))
     });
     Ok(())

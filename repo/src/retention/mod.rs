@@ -24,7 +24,7 @@ mod policy;
 pub use age::Age;
 pub use group::{GroupBy, GroupKey};
 pub use judge::{Candidate, Fate, Group, Kept, Removed, plan};
-pub use needs::{RestsOn, keep_needed, still_needed};
+pub use needs::{RestsOn, all_needed, keep_needed, still_needed};
 pub use period::Unit;
 pub use policy::Policy;
 

@@ -29,6 +29,20 @@ pub fn still_needed(rests_on: &RestsOn, doomed: &[ObjectId]) -> BTreeMap<ObjectI
     needed(rests_on, &mut doomed.iter().copied().collect())
 }
 
+/// What the wanted snapshots rest on, directly or through others.
+pub fn all_needed(
+    rests_on: &RestsOn,
+    wanted: impl IntoIterator<Item = ObjectId>,
+) -> BTreeSet<ObjectId> {
+    let mut open: Vec<ObjectId> = wanted.into_iter().collect();
+    let mut all = BTreeSet::new();
+    while let Some(id) = open.pop() {
+        let before = rests_on.get(&id).into_iter().flatten();
+        open.extend(before.filter(|before| all.insert(**before)));
+    }
+    all
+}
+
 fn needed(rests_on: &RestsOn, removed: &mut BTreeSet<ObjectId>) -> BTreeMap<ObjectId, ObjectId> {
     let mut needed = BTreeMap::new();
     let stay = rests_on.keys().filter(|id| !removed.contains(*id));

@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use nightfold_repo::Repository;
 use nightfold_repo::format::{ObjectId, escape_path};
 use nightfold_repo::repository::StoredSnapshot;
+use nightfold_repo::retention::RestsOn;
 use serde::Deserialize as _;
 use serde_json::json;
 
@@ -27,6 +29,10 @@ use crate::progress::Progress;
 
 /// What of a snapshot's facts holds those of a backup.
 const DETAIL: &str = "backup";
+
+/// How often it is tried to drop what a failed restore has begun, while the server undoes it.
+const DROP_TRIES: u32 = 10;
+const DROP_WAIT: Duration = Duration::from_millis(500);
 
 /// That SQL Server backs itself up, and where to.
 #[derive(Clone, Debug)]
@@ -60,13 +66,16 @@ pub struct Held {
 
 impl Held {
     /// Of the same database on the same server, as far as URLs tell.
-    fn is_of(&self, folder: &str, database: &str) -> bool {
-        self.facts.database.eq_ignore_ascii_case(database) && folder_of(&self.facts.path) == folder
+    fn is_of(&self, facts: &DatabaseFacts) -> bool {
+        family(&self.facts) == family(facts)
     }
 }
 
-fn folder_of(path: &str) -> &str {
-    path.rfind('/').map_or("", |at| &path[..at])
+/// What names the database of a dump: its server as the URL names it, and its name.
+pub(in super::super) fn family(facts: &DatabaseFacts) -> (String, String) {
+    let folder = facts.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let (folder, database) = (folder, &facts.database);
+    (folder.to_ascii_lowercase(), database.to_ascii_lowercase())
 }
 
 /// What the server says of a backup, if the dump is one that it made.
@@ -79,52 +88,75 @@ pub fn backup_of(facts: &DatabaseFacts) -> Result<Option<BackupFacts>> {
         .map_err(|error| Error::Facts(error.to_string()))
 }
 
-/// All backups by SQL Server itself in these snapshots.
-fn all_held(snapshots: &[StoredSnapshot]) -> Result<Vec<Held>> {
-    let mut held = Vec::new();
+/// All backups by SQL Server itself in these snapshots, and the snapshots of whose databases nothing
+/// can be told.
+fn all_held(snapshots: &[StoredSnapshot]) -> (Vec<Held>, BTreeSet<ObjectId>) {
+    let (mut held, mut strange) = (Vec::new(), BTreeSet::new());
     for snapshot in snapshots {
-        for facts in databases(&snapshot.snapshot)? {
-            if let Some(backup) = backup_of(&facts)? {
-                held.push(Held {
+        let Ok(dumps) = databases(&snapshot.snapshot) else {
+            strange.insert(snapshot.id);
+            continue;
+        };
+        for facts in dumps {
+            match backup_of(&facts) {
+                Ok(Some(backup)) => held.push(Held {
                     snapshot: snapshot.clone(),
                     facts,
                     backup,
-                });
+                }),
+                Ok(None) => {}
+                Err(_) => drop(strange.insert(snapshot.id)),
             }
         }
     }
-    Ok(held)
+    (held, strange)
 }
 
-fn held_of(repository: &Repository, folder: &str, database: &str) -> Result<Vec<Held>> {
-    let mut held = all_held(&repository.snapshots()?)?;
-    held.retain(|held| held.is_of(folder, database));
-    Ok(held)
+/// All backups by SQL Server itself that a repository holds.
+pub(super) fn held_in(repository: &Repository) -> Result<Vec<Held>> {
+    Ok(all_held(&repository.snapshots()?).0)
 }
 
 /// For snapshots that hold backups by SQL Server itself: those whose backups are restored right
-/// before. Without them they are of no use.
-pub fn rests_on(snapshots: &[StoredSnapshot]) -> Result<BTreeMap<ObjectId, BTreeSet<ObjectId>>> {
-    let mut families: BTreeMap<(String, String), Vec<Held>> = BTreeMap::new();
-    for held in all_held(snapshots)? {
-        let folder = folder_of(&held.facts.path).to_owned();
-        let family = families.entry((folder, held.facts.database.to_lowercase()));
-        family.or_default().push(held);
+/// before. Without them they are of no use. What an `unreadable` snapshot rests on nobody knows, so
+/// it is all of them.
+pub fn rests_on(snapshots: &[StoredSnapshot], unreadable: &[ObjectId]) -> RestsOn {
+    let (held, strange) = all_held(snapshots);
+    let everything: BTreeSet<ObjectId> = held.iter().map(|held| held.snapshot.id).collect();
+    let mut rests = RestsOn::new();
+    if !everything.is_empty() {
+        for id in strange.iter().chain(unreadable) {
+            rests.insert(*id, everything.clone());
+        }
     }
-    let mut rests: BTreeMap<ObjectId, BTreeSet<ObjectId>> = BTreeMap::new();
+    let mut families: BTreeMap<(String, String), Vec<Held>> = BTreeMap::new();
+    for held in held {
+        families.entry(family(&held.facts)).or_default().push(held);
+    }
     for family in families.values() {
-        let backups: Vec<BackupFacts> = family.iter().map(|held| held.backup.clone()).collect();
+        // One that two runs have stored counts once: either is as good.
+        let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut backups: Vec<BackupFacts> = Vec::new();
+        let mut snapshots = Vec::new();
+        for held in family {
+            numbers.entry(&held.backup.id).or_insert_with(|| {
+                backups.push(held.backup.clone());
+                snapshots.push(held.snapshot.id);
+                backups.len() - 1
+            });
+        }
         let predecessors = native::predecessors(&backups);
-        for (held, before) in family.iter().zip(predecessors) {
-            if let Some(before) = before.and_then(|before| family.get(before))
-                && before.snapshot.id != held.snapshot.id
+        for held in family {
+            let number = numbers.get(&*held.backup.id).copied();
+            let before = number.and_then(|number| predecessors.get(number).copied().flatten());
+            if let Some(before) = before.and_then(|before| snapshots.get(before))
+                && *before != held.snapshot.id
             {
-                let known = rests.entry(held.snapshot.id).or_default();
-                known.insert(before.snapshot.id);
+                rests.entry(held.snapshot.id).or_default().insert(*before);
             }
         }
     }
-    Ok(rests)
+    rests
 }
 
 /// A database that the server backs up.
@@ -136,23 +168,37 @@ pub(super) struct NativeDump {
     held: Arc<Vec<Held>>,
     /// What this run has stored of it.
     stored: Arc<Mutex<Vec<BackupFacts>>>,
+    /// What was wrong with what earlier runs left behind.
+    troubles: Arc<Mutex<Vec<String>>>,
     /// A log backup that an earlier run left behind.
     left: Option<String>,
 }
 
 impl NativeDump {
-    /// What is to be stored of a database: before a log backup, those that were left behind.
+    /// What is to be stored of a database: before a log backup, those that were left behind. Says
+    /// no before anything is changed, if that is to be seen.
     pub(super) fn of(
         client: &Arc<Client>,
         url: &ServerUrl,
         database: &str,
         native: &NativeBackup,
-        repository: &Repository,
+        held: &[Held],
+        cancel: &AtomicBool,
     ) -> Result<Vec<Self>> {
+        let failed = |error: MssqlError| client.error(Some(database), &error);
         let path = url.dump_path(database, native.extension());
-        let escaped = escape_path(&path);
-        let held = Arc::new(held_of(repository, folder_of(&escaped), database)?);
-        let stored = Arc::new(Mutex::new(Vec::new()));
+        let like = DatabaseFacts {
+            path: escape_path(&path),
+            database: database.to_owned(),
+            ..DatabaseFacts::default()
+        };
+        let held: Vec<Held> = held
+            .iter()
+            .filter(|held| held.is_of(&like))
+            .cloned()
+            .collect();
+        let held = Arc::new(held);
+        let (stored, troubles) = (Arc::default(), Arc::default());
         let one = |path, left| Self {
             client: Arc::clone(client),
             database: database.to_owned(),
@@ -160,18 +206,23 @@ impl NativeDump {
             native: native.clone(),
             held: Arc::clone(&held),
             stored: Arc::clone(&stored),
+            troubles: Arc::clone(&troubles),
             left,
         };
         let mut dumps = vec![one(path, None)];
         if native.chain == Some(BackupKind::Log) {
-            let left = native.staging.left_logs();
-            for file in left.map_err(|error| client.error(Some(database), &error))? {
+            let left = native.staging.left_logs().map_err(failed)?;
+            for (number, file) in left.iter().enumerate() {
                 let name = file.name();
-                // In the order of paths it comes before the new one, which follows it in the log.
+                // In the order of paths they come before the new one, which follows them in the log.
                 let unique = name.trim_end_matches(".trn");
-                let path = url.dump_path(&format!("{database}.{unique}"), "trn");
+                let path = url.dump_path(&format!("{database}.left-{number:04}.{unique}"), "trn");
                 dumps.push(one(path, Some(name)));
             }
+        }
+        if let (Some(kind), [only]) = (native.chain, &*dumps) {
+            let mut connection = client.open(database, cancel).map_err(failed)?;
+            native::check(&mut connection, kind, &only.held_facts()).map_err(failed)?;
         }
         Ok(dumps)
     }
@@ -216,10 +267,29 @@ impl NativeDump {
             Ok(left) => Ok(left),
             Err(MssqlError::Interrupted) => Err(Error::Interrupted),
             Err(error) => {
+                let troubles = self.troubles.lock();
+                troubles
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(error.to_string());
                 sink.warn(&self.path, error)?;
                 Ok(None)
             }
         }
+    }
+
+    /// Why there is no new backup. Warnings of a run that fails are not shown, and one of those may
+    /// be the reason.
+    fn failed(&self, error: &MssqlError) -> Error {
+        let mut error = self.client.error(Some(&self.database), error);
+        let troubles = self.troubles.lock();
+        let troubles = troubles.unwrap_or_else(PoisonError::into_inner);
+        if let Error::Database { reason, .. } = &mut error {
+            for trouble in &*troubles {
+                reason.push_str("; ");
+                reason.push_str(trouble);
+            }
+        }
+        error
     }
 
     fn store(&self, made: Made, sink: &mut Sink<'_, '_>) -> Result<()> {
@@ -236,6 +306,10 @@ impl NativeDump {
         let mut all = self.held_facts();
         all.push(backup.clone());
         if let Err(error) = native::plan(&all, Target::Backup(all.len() - 1)) {
+            // Nothing is lost without it.
+            if backup.kind == BackupKind::Differential {
+                return Err(failed(error.into()));
+            }
             let warning = format!("it cannot be restored with what is held: {error}");
             sink.warn(&self.path, warning)?;
         }
@@ -268,7 +342,7 @@ impl Dump for NativeDump {
             self.take_up(name, sink)?
         } else {
             let made = self.make_new(sink);
-            Some(made.map_err(|error| self.client.error(Some(&self.database), &error))?)
+            Some(made.map_err(|error| self.failed(&error))?)
         };
         match made {
             Some(made) => self.store(made, sink),
@@ -316,6 +390,8 @@ pub(in super::super) struct Restorer<'a> {
     staging: &'a Staging,
     steps: Vec<Held>,
     plan: Plan,
+    /// Whether there is a database of ours.
+    made: AtomicBool,
     /// Writes the file of a step.
     write: &'a dyn Fn(&Held, &mut dyn Write) -> Result<()>,
     progress: &'a Progress,
@@ -345,24 +421,36 @@ impl<'a> Restorer<'a> {
                     .to_owned(),
             )
         })?;
-        let held = held_of(repository, folder_of(&facts.path), &facts.database)?;
+        let mut held = held_in(repository)?;
+        held.retain(|held| held.is_of(facts));
         let backups: Vec<BackupFacts> = held.iter().map(|held| held.backup.clone()).collect();
-        let has_logs = backups.iter().any(|backup| backup.kind == BackupKind::Log);
+        let chosen = backup_of(facts)?;
+        // Log backups from before lead nowhere that it does not lead to itself.
+        let has_logs = backups.iter().any(|backup| {
+            let later = |chosen: &BackupFacts| backup.started > chosen.finished;
+            backup.kind == BackupKind::Log
+                && chosen
+                    .as_ref()
+                    .is_some_and(|chosen| backup == chosen || later(chosen))
+        });
         let target = match at {
             Some(at) if has_logs => Target::Time(at),
             _ => {
-                let wanted = backup_of(facts)?;
-                let number = backups.iter().position(|one| Some(one) == wanted.as_ref());
+                let number = backups.iter().position(|one| Some(one) == chosen.as_ref());
                 Target::Backup(number.unwrap_or(usize::MAX))
             }
         };
-        let plan = native::plan(&backups, target).map_err(|error| failed(error.to_string()))?;
+        let plan = native::plan(&backups, target).map_err(|error| Error::Unrestorable {
+            dump: facts.path.clone(),
+            reason: error.to_string(),
+        })?;
         let steps = plan.steps.iter().filter_map(|step| held.get(*step));
         Ok(Self {
             client,
             staging,
             steps: steps.cloned().collect(),
             plan,
+            made: AtomicBool::new(false),
             write,
             progress,
         })
@@ -376,6 +464,32 @@ impl<'a> Restorer<'a> {
             finished: held.backup.finished,
         };
         self.steps.iter().map(step).collect()
+    }
+
+    /// What the user should know of the plan.
+    fn warnings(&self) -> Vec<String> {
+        let change = self.plan.stop_at.zip(self.plan.or_at);
+        let change = change.map(|(stop_at, or_at)| {
+            format!(
+                "the server's clock was set to another offset from UTC in the part of the log that was \
+                 restored last: it was stopped at {stop_at} by its clock, which is right after the \
+                 change; if the moment is before it, that was {or_at}"
+            )
+        });
+        change.into_iter().collect()
+    }
+
+    /// Drops what a failed restore has begun, as soon as the server lets go of it.
+    fn drops(&self, name: &str) -> bool {
+        let cancel = AtomicBool::new(false);
+        for _ in 0..DROP_TRIES {
+            match self.client.exists(name, &cancel) {
+                Ok(false) => return true,
+                Ok(true) if self.client.remove(name, &cancel).is_ok() => return true,
+                _ => std::thread::sleep(DROP_WAIT),
+            }
+        }
+        false
     }
 
     /// Puts a step's file where the server reads it.
@@ -407,11 +521,12 @@ impl Server for Restorer<'_> {
         Ok(())
     }
 
+    /// Only what was made here: one of that name may be somebody else's.
     fn remove(&self, name: &str, cancel: &AtomicBool) -> Result<()> {
-        if self.client.exists(name, cancel)? {
-            self.client.remove(name, cancel)?;
+        match self.made.load(Ordering::Relaxed) {
+            true => self.client.remove(name, cancel),
+            false => Ok(()),
         }
-        Ok(())
     }
 
     fn load(&self, name: &str, _write: Writer<'_>, cancel: &AtomicBool) -> Result<Vec<String>> {
@@ -443,14 +558,34 @@ impl Server for Restorer<'_> {
                 connect: &connect,
                 tell: &tell,
             }),
+            begun: false,
         };
         let restored = connect().and_then(|mut master| native::restore(&mut master, &mut job));
+        let begun = job.begun;
         self.progress.server_at(0.0);
-        match (restored, failure) {
-            (Ok(()), _) => Ok(Vec::new()),
-            (Err(_), Some(failure)) => Err(failure),
-            (Err(error), None) => Err(self.client.error(Some(name), &error)),
+        let error = match (restored, failure) {
+            (Ok(()), _) => {
+                self.made.store(true, Ordering::Relaxed);
+                return Ok(self.warnings());
+            }
+            (Err(_), Some(failure)) => failure,
+            (Err(error), None) if error.number().is_some_and(native::is_refusal) => {
+                Error::Unrestorable {
+                    dump: self
+                        .steps
+                        .last()
+                        .map_or_else(String::new, |held| held.facts.path.clone()),
+                    reason: error.to_string(),
+                }
+            }
+            (Err(error), None) => self.client.error(Some(name), &error),
+        };
+        if begun && !self.drops(name) {
+            let reason = format!("{error}; what was begun of it could not be dropped: drop {name}");
+            let database = name.to_owned();
+            return Err(Error::Database { database, reason });
         }
+        Err(error)
     }
 
     fn load_globals(&self, _write: Writer<'_>, _cancel: &AtomicBool) -> Result<()> {

@@ -38,8 +38,8 @@ mod script;
 mod server;
 
 pub use address::{Address, DEFAULT_PORT, Encryption, Password, Trust};
-pub(super) use backups::Restorer;
 pub use backups::{Held, NativeBackup, Step, backup_of, rests_on};
+pub(super) use backups::{Restorer, family};
 pub use catalog::{NotCovered, ServerFacts};
 pub use connection::Connection;
 pub use databases::{create_database, database_exists, drop_database, rename_database};

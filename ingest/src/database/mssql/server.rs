@@ -15,7 +15,7 @@ use super::super::sink::Sink;
 use super::super::text::Summed;
 use super::super::{DatabaseSource, DatabaseUrl, Dump, Secret, ServerUrl};
 use super::answer::Fields;
-use super::backups::NativeDump;
+use super::backups::{NativeDump, held_in};
 use super::dump::{DumpOptions, DumpReport, Isolation};
 use super::error::MssqlError;
 use super::name::TableName;
@@ -128,13 +128,21 @@ impl Client {
         }
     }
 
-    fn databases(&self, cancel: &AtomicBool) -> Result<Vec<String>> {
+    /// All of them, or those that have logs to back up.
+    fn databases(&self, with_logs: bool, cancel: &AtomicBool) -> Result<Vec<String>> {
         self.on_master(cancel, |connection| {
             let what = "cannot read the list of databases";
-            let sql = "SELECT name FROM sys.databases \
-                WHERE name NOT IN ('master', 'model', 'msdb', 'tempdb') AND state = 0 \
-                AND source_database_id IS NULL ORDER BY name";
-            let rows = connection.rows(what, sql)?;
+            let logs = if with_logs {
+                "AND recovery_model <> 3 "
+            } else {
+                ""
+            };
+            let sql = format!(
+                "SELECT name FROM sys.databases \
+                 WHERE name NOT IN ('master', 'model', 'msdb', 'tempdb') AND state = 0 \
+                 AND source_database_id IS NULL {logs}ORDER BY name"
+            );
+            let rows = connection.rows(what, &sql)?;
             rows.iter()
                 .map(|row| Fields::new(what, row).text())
                 .collect()
@@ -305,12 +313,17 @@ pub(in super::super) fn dumps(
     let client = Arc::new(Client::new(url, source.password.as_ref())?);
     let names = match (&url.database, source.all) {
         (Some(database), false) => vec![database.clone()],
-        _ => client.databases(cancel)?,
+        _ => {
+            let native = source.native.as_ref();
+            let logs = native.is_some_and(|native| native.chain == Some(native::BackupKind::Log));
+            client.databases(logs, cancel)?
+        }
     };
     if let Some(native) = &source.native {
+        let held = held_in(repository)?;
         let mut dumps: Vec<Box<dyn Dump>> = Vec::new();
         for database in &names {
-            let of = NativeDump::of(&client, url, database, native, repository)?;
+            let of = NativeDump::of(&client, url, database, native, &held, cancel)?;
             dumps.extend(of.into_iter().map(|dump| Box::new(dump) as Box<dyn Dump>));
         }
         return Ok(dumps);

@@ -560,6 +560,10 @@ fn what_kept_snapshots_rest_on_stays() {
             (5, Fate::Keep(vec![Kept::Last]))
         ]
     );
+    assert_eq!(
+        all_needed(&rests, [id(5), id(2)]),
+        [0, 1, 3, 4].map(id).into()
+    );
     assert_eq!(still_needed(&rests, &[id(0), id(1), id(2)]), [].into());
     assert_eq!(
         still_needed(&rests, &[id(0), id(4)]),

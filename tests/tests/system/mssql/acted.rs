@@ -24,8 +24,23 @@ pub(super) struct Backup {
     id: String,
     lsns: (i128, i128),
     base: Option<String>,
+    forks: (u32, u32),
+    fork_point: Option<i128>,
+    /// How many data files it holds.
+    data_files: usize,
     /// Its beginning, in minutes after the server's midnight. It takes one.
     minute: i64,
+}
+
+/// A restore that has begun.
+#[derive(Clone, Debug)]
+struct Restoring {
+    database: String,
+    full: String,
+    lsn: i128,
+    fork: u32,
+    /// Files that were moved.
+    files: usize,
 }
 
 #[derive(Debug, Default)]
@@ -38,10 +53,14 @@ struct State {
     /// On which full backup a differential would rest.
     base: Option<String>,
     databases: BTreeSet<String>,
-    /// Database, full backup and place in the log of a restore that has begun.
-    restoring: Option<(String, String, i128)>,
+    restoring: Option<Restoring>,
     trouble: Option<Trouble>,
     simple: bool,
+    /// The number of the line of history, and where it began, until a log backup tells.
+    fork: u32,
+    fork_point: Option<i128>,
+    /// The database has got a second data file.
+    grown: bool,
 }
 
 /// What goes wrong from now on.
@@ -53,6 +72,8 @@ pub(super) enum Trouble {
     Unverified,
     /// It is written somewhere else.
     Elsewhere,
+    /// A backup is made, and the server has no room for its record.
+    NoRecord,
     /// The server's check finds a damaged page.
     Damaged,
     /// The folder cannot be read by who runs this.
@@ -85,6 +106,26 @@ impl Acted {
     pub(super) fn url(&self, database: &str) -> String {
         let port = self.server.port();
         format!("mssql://sa@127.0.0.1:{port}/{database}?encrypt=off")
+    }
+
+    /// The database gets another data file.
+    pub(super) fn grows(&self) {
+        self.state.lock().unwrap().grown = true;
+    }
+
+    /// The database is restored in place to an earlier point.
+    pub(super) fn is_set_back_to(&self, lsn: i128) {
+        let mut state = self.state.lock().unwrap();
+        state.fork += 1;
+        state.fork_point = Some(lsn);
+        state.log_start = state.log_start.map(|start| start.min(lsn));
+        state.lsn += 100;
+    }
+
+    /// Another user makes a database.
+    pub(super) fn gets(&self, database: &str) {
+        let mut state = self.state.lock().unwrap();
+        state.databases.insert(database.to_owned());
     }
 
     /// Somebody works in the database until this minute of the day.
@@ -135,7 +176,7 @@ impl State {
             _ => self.lsn,
         };
         self.lsn += 10;
-        let backup = Backup {
+        let mut backup = Backup {
             device,
             kind,
             copy_only,
@@ -145,8 +186,16 @@ impl State {
                 .base
                 .clone()
                 .filter(|_| kind == BackupKind::Differential),
+            forks: (self.fork, self.fork),
+            fork_point: None,
+            data_files: 1 + usize::from(self.grown),
             minute: self.minute,
         };
+        if let (BackupKind::Log, Some(point)) = (kind, self.fork_point) {
+            backup.forks.0 -= 1;
+            backup.fork_point = Some(point);
+            self.fork_point = None;
+        }
         self.minute += 1;
         match kind {
             BackupKind::Full if !copy_only => {
@@ -187,7 +236,16 @@ impl State {
             };
         }
         if sql.starts_with("SELECT last_log_backup_lsn") {
-            return Answer::row(vec![Value::Decimal(self.log_start)]);
+            let turned = self.fork_point.is_some();
+            let before = turned.then(|| fork(self.fork - 1));
+            let point = Value::Decimal(self.fork_point);
+            let start = Value::Decimal(self.log_start);
+            return Answer::row(vec![
+                start,
+                Value::Text(before),
+                Value::Text(Some(fork(self.fork))),
+                point,
+            ]);
         }
         if sql.starts_with("BACKUP") {
             return self.makes_backup(folder, sql);
@@ -210,18 +268,25 @@ impl State {
                 let size = Value::Decimal(Some(4096));
                 vec![text(logical), text(physical), text(kind), size]
             };
-            let rows = vec![
+            let mut rows = vec![
                 file("rtc_data", r"C:\data\rtc.mdf", "D"),
                 file("rtc_log", r"C:\data\rtc.ldf", "L"),
             ];
+            let of = fs::read(staged(folder, between(sql, "DISK = N'", "'"))).unwrap_or_default();
+            let mut all = self.backups.iter();
+            let backup = all.find(|backup| content(backup) == of);
+            if backup.is_some_and(|backup| backup.data_files == 2) {
+                rows.push(file("rtc_more", r"C:\data\rtc.ndf", "D"));
+            }
             return Answer::Rows(names, rows);
         }
         if sql.starts_with("SELECT TOP 1 CAST(b.type") {
             return self.others(sql);
         }
         if sql.contains("msdb.dbo.backupset") {
-            let device = between(sql, "physical_device_name = N'", "'");
-            let found = self.backups.iter().find(|backup| backup.device == device);
+            let name = between(sql, "physical_device_name LIKE N'%", "'");
+            let mut all = self.backups.iter();
+            let found = all.find(|backup| backup.device.ends_with(name));
             return found.map_or(Answer::Done, described);
         }
         if sql.contains("@@SPID") {
@@ -238,7 +303,10 @@ impl State {
         if sql.starts_with("SELECT COUNT(*) FROM sys.databases") {
             let name = between(sql, "name = N'", "'");
             let found = self.databases.contains(name)
-                || self.restoring.as_ref().is_some_and(|(of, ..)| of == name);
+                || self
+                    .restoring
+                    .as_ref()
+                    .is_some_and(|begun| begun.database == name);
             return Answer::row(vec![Value::Int(Some(i64::from(found)))]);
         }
         if sql.contains("'Status') AS nvarchar") {
@@ -286,6 +354,11 @@ impl State {
             return Answer::Error(3202, said.to_owned());
         }
         let backup = self.back_up(device, kind, sql.contains("COPY_ONLY"));
+        if self.trouble == Some(Trouble::NoRecord) {
+            fs::write(file, content(&backup)).unwrap();
+            let said = "Could not insert a backup or restore history/detail record in msdb.";
+            return Answer::Error(3009, said.to_owned());
+        }
         match self.trouble {
             Some(Trouble::Elsewhere) => {}
             // To whoever may do everything it is a link to itself that cannot be opened.
@@ -318,26 +391,42 @@ impl State {
         let of_file = |backup: &&Backup| content(backup) == bytes;
         let backup = self.backups.iter().find(of_file).cloned();
         let backup = backup.ok_or("The media family is incorrectly formed.")?;
-        let wrong =
-            || Err("This backup cannot be restored: the database is not in its state.".to_owned());
-        let (full, lsn) = match (backup.kind, self.restoring.take()) {
-            (BackupKind::Full, None) => (backup.id.clone(), backup.lsns.1),
-            (BackupKind::Differential, Some((of, full, _)))
-                if of == name && backup.base.as_ref() == Some(&full) =>
-            {
-                (full, backup.lsns.1)
+        if self.databases.contains(&name) {
+            return Err("The database is in use.".to_owned());
+        }
+        let begun = self.restoring.take().filter(|begun| begun.database == name);
+        let fits = match (backup.kind, &begun) {
+            (BackupKind::Full, None) => true,
+            (BackupKind::Differential, Some(begun)) => backup.base.as_ref() == Some(&begun.full),
+            (BackupKind::Log, Some(begun)) => {
+                let at = begun.lsn;
+                let before = backup.fork_point.is_none_or(|point| at <= point);
+                let goes_on = backup.lsns.0 <= at && at < backup.lsns.1;
+                goes_on && begun.fork == backup.forks.0 && before
             }
-            (BackupKind::Log, Some((of, full, lsn)))
-                if of == name && backup.lsns.0 <= lsn && lsn < backup.lsns.1 =>
-            {
-                (full, backup.lsns.1)
-            }
-            _ => return wrong(),
+            _ => false,
         };
+        if !fits {
+            return Err(
+                "This backup cannot be restored: the database is not in its state.".to_owned(),
+            );
+        }
+        let moved = sql.matches("MOVE N'").count();
+        let full = begun.as_ref().map(|begun| begun.full.clone());
+        let restoring = Restoring {
+            full: full.unwrap_or(backup.id),
+            database: name,
+            lsn: backup.lsns.1,
+            fork: backup.forks.1,
+            files: begun.map_or(0, |begun| begun.files) + moved,
+        };
+        if restoring.files != backup.data_files + 1 {
+            return Err("A file cannot be restored to where it was.".to_owned());
+        }
         if sql.contains("NORECOVERY") {
-            self.restoring = Some((name, full, lsn));
+            self.restoring = Some(restoring);
         } else {
-            self.databases.insert(name);
+            self.databases.insert(restoring.database);
         }
         Ok(())
     }
@@ -359,7 +448,7 @@ fn staged(folder: &Path, device: &str) -> PathBuf {
 
 fn described(backup: &Backup) -> Answer {
     let lsn = |lsn| Value::Decimal(Some(lsn));
-    let fork = Value::from("F0000000-0000-0000-0000-000000000001");
+    let fork = |number| Value::Text(Some(fork(number)));
     Answer::row(vec![
         "rtc".into(),
         letter(backup.kind).into(),
@@ -368,15 +457,21 @@ fn described(backup: &Backup) -> Answer {
         lsn(backup.lsns.0),
         lsn(backup.lsns.1),
         lsn(backup.lsns.0),
-        fork.clone(),
-        fork,
+        fork(backup.forks.0),
+        fork(backup.forks.1),
         Value::Text(backup.base.clone()),
         local(backup.minute),
         local(backup.minute + 1),
         Value::Int(Some(AHEAD)),
         "FULL".into(),
         Value::Int(Some(300_000)),
+        Value::Decimal(backup.fork_point),
     ])
+}
+
+/// The GUID of a line of history.
+fn fork(number: u32) -> String {
+    format!("F0000000-0000-0000-0000-{number:012}")
 }
 
 fn letter(kind: BackupKind) -> &'static str {

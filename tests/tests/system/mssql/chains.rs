@@ -298,7 +298,7 @@ fn a_log_backup_that_could_not_be_stored_is_taken_up_by_the_next_run() {
     fs::write(&unknown, b"half").unwrap();
     fs::write(&theirs, b"").unwrap();
     let told = site.back_up("log").exits(0).stderr;
-    assert!(told.contains("the server has no record"), "{told}");
+    assert!(told.contains("this server has no record"), "{told}");
     assert!(!told.contains("cannot be restored"), "{told}");
     let mut staged = site.server.staged();
     staged.sort();
@@ -408,4 +408,108 @@ fn what_makes_no_sense_is_said() {
         .exits(1)
         .stderr;
     assert!(told.contains("single tables"), "{told}");
+}
+
+#[test]
+fn a_log_backup_is_kept_though_the_server_calls_it_failed() {
+    let site = Site::new();
+    site.back_up("full").exits(0);
+    site.server.goes_on_until(60);
+    site.server.has(Trouble::NoRecord);
+    let told = site.back_up("log").exits(1).stderr;
+    assert!(told.contains("takes it up"), "{told}");
+    assert_eq!(site.server.staged().len(), 1);
+    site.server.has(None);
+    site.server.goes_on_until(120);
+    site.back_up("log").exits(0);
+    assert!(site.server.staged().is_empty());
+    assert_eq!(site.facts().len(), 3);
+
+    // One that was not made is none.
+    site.server.goes_on_until(180);
+    site.server.has(Trouble::DiskFull);
+    site.fails("log");
+}
+
+#[test]
+fn a_log_backup_that_is_left_is_taken_up_only_where_it_fits() {
+    let site = Site::new();
+    site.back_up("full").exits(0);
+    site.server.goes_on_until(60);
+    site.server.has(Trouble::Unverified);
+    site.back_up("log").exits(1);
+    site.server.has(None);
+    // Another repository, which has nothing that it follows.
+    let other = Sandbox::open();
+    let url = site.server.url("rtc");
+    let call = |sandbox: &Sandbox, chain: &[&str]| {
+        let call = sandbox.call(["backup", &url, "--staging-server", STAGE, "--staging-local"]);
+        let call = call.arg(site.server.folder.path()).args(chain);
+        call.env("NIGHTFOLD_DATABASE_PASSWORD", SECRET).run()
+    };
+    let told = call(&other, &["--chain", "log"]).exits(1).stderr;
+    assert!(
+        told.contains("does not go on from what is held here"),
+        "{told}"
+    );
+    assert_eq!(site.server.staged().len(), 1, "it stays for the first");
+    site.server.goes_on_until(240);
+    site.back_up("log").exits(0);
+    assert_eq!(site.facts().len(), 3);
+    assert!(site.server.staged().is_empty());
+}
+
+#[test]
+fn a_data_file_that_came_later_is_moved_too() {
+    let site = Site::new();
+    site.back_up("full").exits(0);
+    site.server.goes_on_until(60);
+    site.server.grows();
+    site.back_up("log").exits(0);
+    site.restore(&[]).exits(0);
+    let last = steps(&site.server).pop().unwrap();
+    let moved = r"MOVE N'rtc_more' TO N'D:\SQL\DATA\rtc2-1-2.ndf'";
+    assert!(last.contains(moved), "{last}");
+}
+
+#[test]
+fn a_database_that_was_set_back_goes_on() {
+    let site = Site::new();
+    for (hour, kind) in [(4, "full"), (5, "log"), (6, "log")] {
+        site.server.goes_on_until(hour * 60);
+        site.back_up(kind).exits(0);
+    }
+    let newest = site.facts()[2]["position"]["first_lsn"].clone();
+    let newest: i128 = newest.as_str().unwrap().parse().unwrap();
+    site.server.is_set_back_to(newest);
+    site.server.goes_on_until(7 * 60);
+    let told = site.back_up("log").exits(0).stderr;
+    assert!(!told.contains("cannot be restored"), "{told}");
+    site.restore(&[]).exits(0);
+    let taken = steps(&site.server).len();
+    assert_eq!(taken, 3, "not by what was left behind");
+    let ids = site.sandbox.snapshot_ids();
+    let to = site.server.url("rtc3");
+    let call = site.call(&["restore", &ids[2], "--to", &to]);
+    call.run().exits(0);
+}
+
+#[test]
+fn a_copy_brings_what_is_needed() {
+    let site = Site::with_chain();
+    let other = Sandbox::open();
+    let from = site.sandbox.repository();
+    let call = other.call(["copy", "--from-repo"]).arg(&from);
+    call.arg("latest").run().exits(0);
+    assert_eq!(other.snapshot_ids().len(), 4);
+}
+
+#[test]
+fn a_database_of_somebody_else_is_not_dropped() {
+    let site = Site::new();
+    site.back_up("copy").exits(0);
+    site.server.gets("rtc2");
+    site.restore(&[]).exits(1);
+    assert_eq!(site.server.databases(), ["rtc", "rtc2"]);
+    assert_eq!(site.server.asked("DROP").len(), 0);
 }

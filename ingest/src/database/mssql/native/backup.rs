@@ -4,7 +4,7 @@ use super::super::answer::Fields;
 use super::super::catalog::ServerFacts;
 use super::super::connection::Connection;
 use super::super::error::{MssqlError, Result};
-use super::chain::{check_base, check_log};
+use super::chain::{NextLog, Target, check_base, check_log, plan};
 use super::facts::{BackupFacts, BackupFile, BackupKind, lsn_or_null};
 use super::progress::{Watch, run_watched};
 use super::staging::{LOG_SUFFIX, PREFIX, StagedFile, Staging};
@@ -42,12 +42,18 @@ pub struct Made {
     pub warnings: Vec<String>,
 }
 
-/// Backs up the database that `connection` is in.
-pub fn backup(connection: &mut Connection, job: &BackupJob<'_>) -> Result<Made> {
+/// Whether a backup of this kind makes sense: before one is made, which changes what others rest on
+/// or empties the log.
+pub fn check(connection: &mut Connection, kind: BackupKind, held: &[BackupFacts]) -> Result<()> {
     let server = ServerFacts::read(connection)?;
     let database = &server.database;
-    match job.kind {
-        BackupKind::Log => check_log_backup(connection, &server, job.held)?,
+    match kind {
+        BackupKind::Log if server.recovery_model == SIMPLE => Err(MssqlError::refused(
+            format!("a log backup of {database}"),
+            "its recovery model is simple: there is no log to back up. Take full backups, or \
+             set the recovery model to full and take a full backup first",
+        )),
+        BackupKind::Log => Ok(check_log(&next_log(connection, database)?, held)?),
         BackupKind::Differential => {
             let what = "cannot ask what a differential backup would rest on";
             let rows = connection.rows(what, &statements::base(database))?;
@@ -55,40 +61,72 @@ pub fn backup(connection: &mut Connection, job: &BackupJob<'_>) -> Result<Made> 
                 .iter()
                 .map(|row| Fields::new(what, row).text())
                 .collect();
-            check_base(&bases?, job.held)?;
+            Ok(check_base(&bases?, held)?)
         }
-        BackupKind::Full => {}
+        BackupKind::Full => Ok(()),
     }
+}
+
+/// Backs up the database that `connection` is in.
+pub fn backup(connection: &mut Connection, job: &BackupJob<'_>) -> Result<Made> {
+    let server = ServerFacts::read(connection)?;
+    let database = &server.database;
+    check(connection, job.kind, job.held)?;
     let copy_only = job.copy_only && job.kind != BackupKind::Differential;
     let warnings = if copy_only {
         Vec::new()
     } else {
         chain_warnings(connection, database, job)?
     };
+    let empties_log = job.kind == BackupKind::Log && !copy_only;
+    let before = match empties_log {
+        true => next_log(connection, database)?.start,
+        false => None,
+    };
     let mut file = job.staging.file(&new_name(connection, job.kind)?)?;
     let path = file.server().to_owned();
     let sql = statements::backup(database, &path, job.kind, copy_only, server.major);
     let what = format!("cannot back up {database} to {path}");
-    let is_log = job.kind == BackupKind::Log;
-    if is_log && !copy_only {
+    if empties_log {
         file.stay();
     }
     if let Err(error) = run_watched(connection, &what, &sql, job.watch.as_ref()) {
-        // If the server did not say so itself, the backup may have been made.
-        if is_log && matches!(error, MssqlError::Server { .. }) {
-            file.remove()?;
+        if !empties_log {
+            return Err(error);
         }
-        return Err(error);
+        // Some errors come after a backup that was made: msdb had no room for its record.
+        let now = next_log(connection, database).map(|next| next.start);
+        if before.is_some() && now.is_ok_and(|now| now == before) {
+            // The failure is what there is to tell.
+            let _ = file.remove();
+            return Err(error);
+        }
+        return Err(left(error, &file, true));
     }
-    describe(connection, &path, job.kind, database)
+    describe(connection, &file, job.kind, database)
         .and_then(|facts| check_file(&file, &what).map(|()| facts))
-        .map_err(|error| left(error, &file, is_log))
+        .map_err(|error| left(error, &file, empties_log))
         .map(|facts| Made {
             file,
             facts,
             server,
             warnings,
         })
+}
+
+/// Where a log backup would begin.
+fn next_log(connection: &mut Connection, database: &str) -> Result<NextLog> {
+    let what = "cannot ask where a log backup would begin";
+    let rows = connection.rows(what, &statements::next_log(database))?;
+    let Some(row) = rows.first() else {
+        return Ok(NextLog::default());
+    };
+    let mut fields = Fields::new(what, row);
+    Ok(NextLog {
+        start: lsn_or_null(what, &mut fields)?,
+        forks: (fields.text_or_null()?, fields.text_or_null()?),
+        fork_point: lsn_or_null(what, &mut fields)?,
+    })
 }
 
 /// A log backup that an earlier run left in the staging folder, verified. `None` if it is one of
@@ -99,12 +137,12 @@ pub fn left_log(
     held: &[BackupFacts],
 ) -> Result<Option<Made>> {
     let server = ServerFacts::read(connection)?;
-    let path = file.server().to_owned();
-    let Some(facts) = recorded(connection, &path)? else {
+    let Some(facts) = recorded(connection, &file)? else {
         let what = format!("the log backup {}", file.local().display());
         return Err(MssqlError::refused(
             what,
-            "the server has no record that it ended: unless it is being made right now, remove it",
+            "this server has no record that it ended: it is still being made, or was cut short, or \
+             is of another server, or the history was deleted",
         ));
     };
     if facts.database != server.database || facts.kind != BackupKind::Log {
@@ -114,8 +152,15 @@ pub fn left_log(
         file.remove()?;
         return Ok(None);
     }
-    let facts = describe(connection, &path, BackupKind::Log, &server.database);
+    let facts = describe(connection, &file, BackupKind::Log, &server.database);
     let facts = facts.map_err(|error| left(error, &file, true))?;
+    let mut all = held.to_vec();
+    all.push(facts.clone());
+    if let Err(error) = plan(&all, Target::Backup(held.len())) {
+        let what = format!("the log backup {}", file.local().display());
+        let reason = format!("it does not go on from what is held here: {error}");
+        return Err(MssqlError::refused(what, reason));
+    }
     Ok(Some(Made {
         file,
         facts,
@@ -137,37 +182,14 @@ fn check_file(file: &StagedFile, what: &str) -> Result<()> {
 
 /// What went wrong with a log backup that was made.
 fn left(error: MssqlError, file: &StagedFile, is_log: bool) -> MssqlError {
-    if !is_log {
+    if !is_log || matches!(error, MssqlError::Interrupted) {
         return error;
     }
     let reason = format!(
-        "{error}; the log is no longer in the database, so the file stays, and the next run with \
-         --chain log takes it up"
+        "{error}; what it holds of the log may be nowhere else, so the file stays, and the next run \
+         with --chain log takes it up"
     );
     MssqlError::refused(format!("{}", file.local().display()), reason)
-}
-
-/// Whether a log backup makes sense: before it empties the log.
-fn check_log_backup(
-    connection: &mut Connection,
-    server: &ServerFacts,
-    held: &[BackupFacts],
-) -> Result<()> {
-    let database = &server.database;
-    if server.recovery_model == SIMPLE {
-        return Err(MssqlError::refused(
-            format!("a log backup of {database}"),
-            "its recovery model is simple: there is no log to back up. Take full backups, or \
-             set the recovery model to full and take a full backup first",
-        ));
-    }
-    let what = "cannot ask where a log backup would begin";
-    let rows = connection.rows(what, &statements::log_start(database))?;
-    let start = match rows.first() {
-        Some(row) => lsn_or_null(what, &mut Fields::new(what, row))?,
-        None => None,
-    };
-    Ok(check_log(start, held)?)
 }
 
 /// What others have to do with the chain, and it with them.
@@ -229,10 +251,11 @@ fn new_name(connection: &mut Connection, kind: BackupKind) -> Result<String> {
 /// Verifies the file, and asks what is in it.
 fn describe(
     connection: &mut Connection,
-    path: &str,
+    file: &StagedFile,
     kind: BackupKind,
     database: &str,
 ) -> Result<BackupFacts> {
+    let path = file.server();
     let what = format!("the backup in {path} does not verify");
     connection.run(&what, &statements::verify(path))?;
     let headers = connection.rows(&what, &statements::header(path))?;
@@ -248,7 +271,7 @@ fn describe(
         return Err(MssqlError::answer(what, "it has no checksums"));
     }
     let what = "cannot read the server's record of the backup";
-    let facts = recorded(connection, path)?;
+    let facts = recorded(connection, file)?;
     let mut facts = facts.ok_or_else(|| MssqlError::answer(what, "msdb has none"))?;
     if facts.kind != kind || facts.database != database {
         return Err(MssqlError::answer(what, "it is about another backup"));
@@ -261,9 +284,9 @@ fn describe(
 }
 
 /// What `msdb` says about the backup in the file.
-fn recorded(connection: &mut Connection, path: &str) -> Result<Option<BackupFacts>> {
+fn recorded(connection: &mut Connection, file: &StagedFile) -> Result<Option<BackupFacts>> {
     let what = "cannot read the server's record of the backup";
-    let rows = connection.rows(what, &statements::facts(path))?;
+    let rows = connection.rows(what, &statements::facts(&file.name()))?;
     rows.first()
         .map(|row| BackupFacts::read(what, row))
         .transpose()

@@ -20,12 +20,26 @@ pub enum Target {
 }
 
 /// Backups in the order of their restore.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// Their numbers among those that are held.
     pub steps: Vec<usize>,
     /// Up to when the logs are taken, in the server's local time. Nothing for all of them.
     pub stop_at: Option<DateTime>,
+    /// The server's clock was set to another offset from UTC somewhere in the log that `stop_at` is
+    /// in: by the other of the two the moment is this.
+    pub or_at: Option<DateTime>,
+}
+
+/// Where a log backup that is taken now would fit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NextLog {
+    /// Where it would begin.
+    pub start: Option<Lsn>,
+    /// The lines of history at its beginning and its end. Nothing: not known.
+    pub forks: (Option<String>, Option<String>),
+    /// Where the second of them began.
+    pub fork_point: Option<Lsn>,
 }
 
 /// Why no chain leads there.
@@ -88,8 +102,8 @@ pub enum ChainError {
     /// A log backup would begin behind what is held.
     #[error(
         "the log goes on at {start}, and the backups that are held end at {reached}: what was in \
-         between is in a log backup that another program took, or that was lost. Take a full \
-         backup, or a differential one, first"
+         between is in a log backup that another program took, or that was lost, or that is still in \
+         the staging folder. Take a full backup, or a differential one, first"
     )]
     LogElsewhere {
         /// Where a log backup would begin.
@@ -97,6 +111,12 @@ pub enum ChainError {
         /// Up to where the held ones reach.
         reached: Lsn,
     },
+    /// The database is not the one whose backups are held.
+    #[error(
+        "the database was restored from elsewhere: its history is not that of the backups that are \
+         held. Take a full backup first"
+    )]
+    OtherHistory,
     /// Nothing that a log backup could be restored after.
     #[error("no full backup is held that a log backup could follow. Take a full backup first")]
     NoFullForLog,
@@ -121,14 +141,31 @@ pub fn check_base(bases: &[String], held: &[BackupFacts]) -> Result<(), ChainErr
     }
 }
 
-/// Whether a log backup that is taken now can be restored from what is held. `start` is where the
-/// server says that it would begin.
-pub fn check_log(start: Option<Lsn>, held: &[BackupFacts]) -> Result<(), ChainError> {
+/// Whether a log backup that is taken now can be restored from what is held.
+pub fn check_log(next: &NextLog, held: &[BackupFacts]) -> Result<(), ChainError> {
     let reached = reaches(held).iter().map(|reach| reach.lsn).max();
     let reached = reached.ok_or(ChainError::NoFullForLog)?;
-    match start {
-        Some(start) if start > reached => Err(ChainError::LogElsewhere { start, reached }),
-        _ => Ok(()),
+    let (Some(start), Some(like)) = (next.start, held.first()) else {
+        return Ok(());
+    };
+    let mut all = held.to_vec();
+    all.push(BackupFacts {
+        kind: BackupKind::Log,
+        id: String::new(),
+        first_lsn: start,
+        last_lsn: Lsn(u128::MAX),
+        first_fork: next.forks.0.clone().or(next.forks.1.clone()),
+        last_fork: next.forks.1.clone(),
+        fork_point: next.fork_point,
+        ..like.clone()
+    });
+    let fits = |reach: &Reach| reach.steps.last() == Some(&held.len());
+    if reaches(&all).iter().any(fits) {
+        Ok(())
+    } else if start > reached {
+        Err(ChainError::LogElsewhere { start, reached })
+    } else {
+        Err(ChainError::OtherHistory)
     }
 }
 
@@ -157,7 +194,7 @@ pub fn plan(held: &[BackupFacts], target: Target) -> Result<Plan, ChainError> {
             };
             Ok(Plan {
                 steps: reached.steps,
-                stop_at: None,
+                ..Plan::default()
             })
         }
     }
@@ -188,21 +225,23 @@ fn to_backup(held: &[BackupFacts], number: usize) -> Result<Plan, ChainError> {
     };
     Ok(Plan {
         steps,
-        stop_at: None,
+        ..Plan::default()
     })
 }
 
 fn to_time(held: &[BackupFacts], at: Timestamp) -> Result<Plan, ChainError> {
+    // Of two lines of history the one that ended first was the database then: the other began when
+    // it was restored to an earlier moment, after that.
     let reach = reaches(held)
         .into_iter()
         .filter(|reach| reach.from <= at && at <= reach.until)
-        .max_by_key(|reach| reach.from);
+        .max_by_key(|reach| (reach.from, std::cmp::Reverse(reach.until)));
     let Some(reach) = reach else {
         return Err(unreached(held, at));
     };
     // No more logs than up to the first that covers the time.
-    let mut steps = Vec::new();
-    let mut stop_at = None;
+    let mut plan = Plan::default();
+    let mut before: Option<&BackupFacts> = None;
     for number in reach.steps {
         let Some(backup) = held.get(number) else {
             continue;
@@ -210,13 +249,16 @@ fn to_time(held: &[BackupFacts], at: Timestamp) -> Result<Plan, ChainError> {
         if backup.kind == BackupKind::Log && reach.from == at {
             break;
         }
-        steps.push(number);
+        plan.steps.push(number);
         if backup.kind == BackupKind::Log && at <= backup.started {
-            stop_at = backup.local(at);
+            plan.stop_at = backup.local(at);
+            plan.or_at = before.and_then(|before| before.local(at));
+            plan.or_at = plan.or_at.filter(|or_at| Some(*or_at) != plan.stop_at);
             break;
         }
+        before = Some(backup);
     }
-    Ok(Plan { steps, stop_at })
+    Ok(plan)
 }
 
 /// For each backup the one that is restored right before it, by the shortest way. Nothing for a
@@ -251,8 +293,15 @@ struct Reach {
     gap: Option<(Lsn, Lsn)>,
 }
 
-/// Everything that can be reached, for every full and differential backup.
+/// Everything that can be reached, for every full and differential backup, and in every line of
+/// history that begins after it.
 fn reaches(held: &[BackupFacts]) -> Vec<Reach> {
+    let logs = held.iter().enumerate();
+    let mut logs: Vec<_> = logs
+        .filter(|(_, log)| log.kind == BackupKind::Log)
+        .collect();
+    // Of two that begin alike the longer one: a COPY_ONLY log backup does not end the log.
+    logs.sort_by_key(|(_, log)| (log.first_lsn, std::cmp::Reverse(log.last_lsn)));
     let mut reaches = Vec::new();
     for (number, backup) in held.iter().enumerate() {
         let steps = match (backup.kind, &backup.base_id) {
@@ -263,47 +312,105 @@ fn reaches(held: &[BackupFacts]) -> Vec<Reach> {
             },
             _ => continue,
         };
-        reaches.push(with_logs(held, steps, backup));
+        let mut open = vec![Point {
+            steps,
+            lsn: backup.last_lsn,
+            until: backup.finished,
+            fork: backup.last_fork.as_deref(),
+        }];
+        while let Some(point) = open.pop() {
+            let (reach, branches) = with_logs(&logs, point, backup.finished);
+            reaches.push(reach);
+            open.extend(branches);
+        }
     }
     reaches
 }
 
-fn with_logs(held: &[BackupFacts], mut steps: Vec<usize>, data: &BackupFacts) -> Reach {
-    let mut logs: Vec<_> = held
-        .iter()
-        .enumerate()
-        .filter(|(_, log)| log.kind == BackupKind::Log)
-        .collect();
-    // Of two that begin alike the longer one: a COPY_ONLY log backup does not end the log.
-    logs.sort_by_key(|(_, log)| (log.first_lsn, std::cmp::Reverse(log.last_lsn)));
-    let mut lsn = data.last_lsn;
-    let mut fork = data.last_fork.as_deref();
-    let mut until = data.finished;
-    let mut gap = None;
-    for (number, log) in logs {
-        let same_history = match (fork, log.first_fork.as_deref()) {
+/// How far a restore is.
+#[derive(Clone)]
+struct Point<'a> {
+    steps: Vec<usize>,
+    lsn: Lsn,
+    until: Timestamp,
+    /// The line of history.
+    fork: Option<&'a str>,
+}
+
+impl<'a> Point<'a> {
+    /// Whether a log goes on from here.
+    fn meets(&self, log: &BackupFacts) -> bool {
+        log.first_lsn <= self.lsn
+            && (log.last_lsn > self.lsn || log.last_lsn == self.lsn && log.started > self.until)
+    }
+
+    fn is_in(&self, fork: Option<&str>) -> bool {
+        match (self.fork, fork) {
             (Some(ours), Some(theirs)) => ours.eq_ignore_ascii_case(theirs),
             _ => true,
-        };
-        if !same_history || log.last_lsn < lsn || (log.last_lsn == lsn && log.started <= until) {
-            continue;
         }
-        if log.first_lsn > lsn {
-            gap = Some((lsn, log.first_lsn));
+    }
+
+    fn with(&self, number: usize, log: &'a BackupFacts) -> Self {
+        let mut steps = self.steps.clone();
+        steps.push(number);
+        Self {
+            steps,
+            lsn: log.last_lsn,
+            until: self.until.max(log.started),
+            fork: log.last_fork.as_deref().or(self.fork),
+        }
+    }
+}
+
+/// Whether the database was restored to an earlier point within this log.
+fn turns(log: &BackupFacts) -> bool {
+    match (&log.first_fork, &log.last_fork) {
+        (Some(first), Some(last)) => !first.eq_ignore_ascii_case(last),
+        _ => false,
+    }
+}
+
+/// Goes on as far as the logs of one line of history lead; and the beginnings of others that leave
+/// it on the way.
+fn with_logs<'a>(
+    logs: &[(usize, &'a BackupFacts)],
+    mut point: Point<'a>,
+    from: Timestamp,
+) -> (Reach, Vec<Point<'a>>) {
+    let of_fork = logs
+        .iter()
+        .filter(|(_, log)| point.is_in(log.first_fork.as_deref()));
+    let (turning, straight): (Vec<_>, Vec<_>) = of_fork.partition(|(_, log)| turns(log));
+    // The latest point at which each of these can leave. It lies before where its line began.
+    let mut branches: Vec<Option<Point<'a>>> = vec![None; turning.len()];
+    let mut look = |point: &Point<'a>| {
+        for ((number, log), branch) in turning.iter().zip(&mut branches) {
+            let before = log.fork_point.is_none_or(|fork| point.lsn <= fork);
+            if point.meets(log) && before && !point.steps.contains(number) {
+                *branch = Some(point.with(*number, log));
+            }
+        }
+    };
+    look(&point);
+    let mut gap = None;
+    for (number, log) in straight {
+        if point.meets(log) {
+            point = point.with(number, log);
+            look(&point);
+        } else if log.first_lsn > point.lsn {
+            gap = Some((point.lsn, log.first_lsn));
             break;
         }
-        steps.push(number);
-        lsn = log.last_lsn;
-        fork = log.last_fork.as_deref().or(fork);
-        until = until.max(log.started);
     }
-    Reach {
-        steps,
-        from: data.finished,
-        until,
-        lsn,
+    let reach = Reach {
+        steps: point.steps,
+        from,
+        until: point.until,
+        lsn: point.lsn,
         gap,
-    }
+    };
+    (reach, branches.into_iter().flatten().collect())
 }
 
 /// Says why a time cannot be reached, and what can.
@@ -327,13 +434,13 @@ fn unreached(held: &[BackupFacts], at: Timestamp) -> ChainError {
     match before.gap {
         Some((lsn, next)) => ChainError::Gap {
             at,
-            reached: before.until,
+            reached: before.until.min(at),
             lsn,
             next,
         },
         None => ChainError::NotReached {
             at,
-            before: Some(before.until),
+            before: Some(before.until.min(at)),
             after,
         },
     }

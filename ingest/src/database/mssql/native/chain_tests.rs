@@ -26,6 +26,7 @@ fn backup(
         checkpoint_lsn: Lsn(from),
         first_fork: Some("F1".to_owned()),
         last_fork: Some("F1".to_owned()),
+        fork_point: None,
         base_id: None,
         started: at(start),
         finished: at(end),
@@ -269,4 +270,74 @@ proptest! {
         prop_assert!(reached.started >= at(seconds) || reached.finished == at(seconds));
         prop_assert_eq!(plan.stop_at.is_some(), data < chain.len());
     }
+}
+
+/// The database was restored in place to 130 while log 1 and 2 were taken, and a log since.
+fn restored_in_place() -> Vec<BackupFacts> {
+    let turned = BackupFacts {
+        first_fork: Some("F1".to_owned()),
+        last_fork: Some("F2".to_owned()),
+        fork_point: Some(Lsn(130)),
+        ..log((120, 200), (60, 61))
+    };
+    let after = BackupFacts {
+        first_fork: Some("F2".to_owned()),
+        last_fork: Some("F2".to_owned()),
+        ..log((200, 220), (80, 81))
+    };
+    vec![
+        full("A", (90, 100), (0, 10)),
+        log((80, 120), (20, 21)),
+        log((120, 140), (40, 41)),
+        turned,
+        after,
+    ]
+}
+
+#[test]
+fn each_line_of_history_is_followed_by_itself() {
+    let held = restored_in_place();
+    assert_eq!(steps(&held, Target::Backup(2)), [0, 1, 2]);
+    assert_eq!(steps(&held, Target::Backup(4)), [0, 1, 3, 4]);
+    assert_eq!(
+        steps(&held, Target::Time(at(35))),
+        [0, 1, 2],
+        "as it was then"
+    );
+    assert_eq!(steps(&held, Target::Time(at(70))), [0, 1, 3, 4]);
+    assert_eq!(
+        predecessors(&held),
+        [None, Some(0), Some(1), Some(1), Some(3)]
+    );
+}
+
+#[test]
+fn a_log_backup_must_go_on_from_what_is_held() {
+    let next = |start, forks: (&str, &str), fork_point: Option<u128>| NextLog {
+        start: Some(Lsn(start)),
+        forks: (
+            Some(forks.0.to_owned()).filter(|fork| !fork.is_empty()),
+            Some(forks.1.to_owned()),
+        ),
+        fork_point: fork_point.map(Lsn),
+    };
+    let held = &restored_in_place()[..3];
+    assert_eq!(check_log(&next(140, ("", "F1"), None), held), Ok(()));
+    assert_eq!(check_log(&next(120, ("F1", "F2"), Some(130)), held), Ok(()));
+    let elsewhere = check_log(&next(150, ("", "F1"), None), held);
+    assert!(matches!(elsewhere, Err(ChainError::LogElsewhere { .. })));
+    let other = check_log(&next(110, ("", "F9"), None), held);
+    assert_eq!(other, Err(ChainError::OtherHistory));
+    let nothing = check_log(&next(110, ("", "F1"), None), &held[1..]);
+    assert_eq!(nothing, Err(ChainError::NoFullForLog));
+}
+
+#[test]
+fn a_change_of_the_clock_is_told() {
+    let mut held = restored_in_place();
+    held.truncate(3);
+    held[2].utc_offset_minutes = 120;
+    let plan = plan(&held, Target::Time(at(30))).unwrap();
+    let hour = jiff::Span::new().hours(1);
+    assert_eq!(plan.or_at, plan.stop_at.map(|at| at - hour));
 }

@@ -90,13 +90,16 @@ pub struct BackupFacts {
     pub first_fork: Option<String>,
     /// The line of history at its end.
     pub last_fork: Option<String>,
+    /// Where the second of them began, if they differ.
+    #[serde(default)]
+    pub fork_point: Option<Lsn>,
     /// The full backup that a differential rests on.
     pub base_id: Option<String>,
     /// When it began, by the server's clock.
     pub started: Timestamp,
     /// When it ended, by the server's clock.
     pub finished: Timestamp,
-    /// How far the server's local time was ahead of UTC then, in minutes: STOPAT is local.
+    /// How far the server's local time was ahead of UTC when it began, in minutes: STOPAT is local.
     pub utc_offset_minutes: i32,
     /// `FULL`, `BULK-LOGGED` or `SIMPLE`.
     pub recovery_model: String,
@@ -138,7 +141,7 @@ impl BackupFacts {
         let (first_fork, last_fork, base_id) = (guid()?, guid()?, guid()?);
         let (started, finished) = (fields.text()?, fields.text()?);
         let utc_offset_minutes = fields.number()? as i32;
-        Ok(Self {
+        let mut facts = Self {
             database,
             kind,
             copy_only,
@@ -148,6 +151,7 @@ impl BackupFacts {
             checkpoint_lsn,
             first_fork,
             last_fork,
+            fork_point: None,
             base_id: base_id.filter(|_| kind == BackupKind::Differential),
             started: to_utc(what, &started, utc_offset_minutes)?,
             finished: to_utc(what, &finished, utc_offset_minutes)?,
@@ -155,7 +159,9 @@ impl BackupFacts {
             recovery_model: fields.text_or_null()?.unwrap_or_default(),
             bytes: u64::try_from(fields.number()?).unwrap_or_default(),
             files: Vec::new(),
-        })
+        };
+        facts.fork_point = lsn_or_null(what, &mut fields)?;
+        Ok(facts)
     }
 
     /// A time as the server's clock showed it when this backup was made.

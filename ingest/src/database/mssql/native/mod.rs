@@ -19,10 +19,10 @@ mod restore;
 mod staging;
 mod statements;
 
-pub use backup::{BackupJob, Made, backup, left_log};
-pub use chain::{ChainError, Plan, Target, check_base, check_log, plan, predecessors};
+pub use backup::{BackupJob, Made, backup, check, left_log};
+pub use chain::{ChainError, NextLog, Plan, Target, check_base, check_log, plan, predecessors};
 pub use facts::{BackupFacts, BackupFile, BackupKind, Lsn};
 pub use progress::Watch;
-pub use restore::{RestoreJob, RestoreStep, check_database, is_damage, restore};
+pub use restore::{RestoreJob, RestoreStep, check_database, is_damage, is_refusal, restore};
 pub(super) use staging::PREFIX;
 pub use staging::{StagedFile, Staging};

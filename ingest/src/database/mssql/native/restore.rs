@@ -1,15 +1,20 @@
 //! Backups into a database that is not there yet.
 
+use std::collections::BTreeSet;
+
 use jiff::civil::DateTime;
 
 use super::super::answer::Fields;
 use super::super::connection::Connection;
-use super::super::databases::{database_exists, drop_database};
+use super::super::databases::database_exists;
 use super::super::error::{MssqlError, Result};
 use super::facts::{BackupFile, BackupKind};
 use super::progress::{Watch, run_watched};
 use super::staging::StagedFile;
 use super::statements;
+
+/// Errors that say that a database of this name is there, and somebody else's.
+const EXISTS: [u32; 4] = [1801, 3101, 3154, 3159];
 
 /// One backup of a chain, staged where the server reads it.
 pub struct RestoreStep {
@@ -31,38 +36,34 @@ pub struct RestoreJob<'a> {
     pub next: &'a mut dyn FnMut(usize) -> Result<RestoreStep>,
     /// Who wants to know how far a step is.
     pub watch: Option<Watch<'a>>,
+    /// Whether the database may be there, in whatever state.
+    pub begun: bool,
 }
 
 /// Restores a chain into a new database. The connection is to another one, such as `master`. If
-/// anything fails, what was begun is dropped.
+/// it fails and `begun` is set, there is a database to be dropped.
 pub fn restore(connection: &mut Connection, job: &mut RestoreJob<'_>) -> Result<()> {
-    if database_exists(connection, job.database)? {
-        return Err(MssqlError::refused(
-            format!("restoring {}", job.database),
-            "a database of this name exists already",
-        ));
-    }
-    let restored = restore_steps(connection, job);
-    if restored.is_err() && database_exists(connection, job.database).unwrap_or(true) {
-        // The first failure is the one to tell of.
-        let _ = drop_database(connection, job.database);
-    }
-    restored
-}
-
-fn restore_steps(connection: &mut Connection, job: &mut RestoreJob<'_>) -> Result<()> {
+    let mut moved = BTreeSet::new();
     for number in 0..job.steps {
         let step = (job.next)(number)?;
         let path = step.file.server().to_owned();
-        let moves = if number == 0 {
-            moves(connection, &path, job.database)?
-        } else {
-            Vec::new()
-        };
+        // A file that was added to the database later comes with a later backup.
+        let mut moves = moves(connection, &path, job.database, number)?;
+        moves.retain(|(logical, _)| moved.insert(logical.clone()));
+        // To stage a large file takes long.
+        if number == 0 && database_exists(connection, job.database)? {
+            return Err(MssqlError::refused(
+                format!("restoring {}", job.database),
+                "a database of this name exists already",
+            ));
+        }
         let last = number + 1 == job.steps;
         let sql = statements::restore(job.database, &path, step.kind, &moves, step.stop_at, last);
         let what = format!("cannot restore the {} into {}", step.kind, job.database);
-        run_watched(connection, &what, &sql, job.watch.as_ref())?;
+        let ran = run_watched(connection, &what, &sql, job.watch.as_ref());
+        let is_others = |error: &MssqlError| error.number().is_some_and(|n| EXISTS.contains(&n));
+        job.begun |= !ran.as_ref().is_err_and(is_others);
+        ran?;
         step.file.remove()?;
     }
     let what = format!("cannot open {}", job.database);
@@ -87,7 +88,12 @@ fn restore_steps(connection: &mut Connection, job: &mut RestoreJob<'_>) -> Resul
 }
 
 /// Where the files of a backup go: into the server's own folders, under the new database's name.
-fn moves(connection: &mut Connection, path: &str, database: &str) -> Result<Vec<(String, String)>> {
+fn moves(
+    connection: &mut Connection,
+    path: &str,
+    database: &str,
+    step: usize,
+) -> Result<Vec<(String, String)>> {
     let what = "cannot ask where the server keeps its files";
     let rows = connection.rows(what, statements::FOLDERS)?;
     let Some(row) = rows.first() else {
@@ -105,13 +111,18 @@ fn moves(connection: &mut Connection, path: &str, database: &str) -> Result<Vec<
     for (number, row) in rows.iter().enumerate() {
         let file = BackupFile::read(what, row)?;
         let (folder, extension) = match file.kind.as_str() {
-            "D" if number == 0 => (&data, ".mdf"),
+            "D" if (step, number) == (0, 0) => (&data, ".mdf"),
             "D" => (&data, ".ndf"),
             "L" => (&log, ".ldf"),
             // A folder of its own.
             _ => (&data, ""),
         };
-        let name = format!("{}-{number}{extension}", plain(database));
+        let step = if step == 0 {
+            String::new()
+        } else {
+            format!("-{step}")
+        };
+        let name = format!("{}{step}-{number}{extension}", plain(database));
         let separator = if folder.contains('\\') { '\\' } else { '/' };
         let folder = folder.trim_end_matches(['\\', '/']);
         moves.push((file.logical, format!("{folder}{separator}{name}")));
@@ -137,6 +148,14 @@ fn plain(name: &str) -> String {
 pub fn is_damage(number: u32) -> bool {
     // The first is a missing right.
     number != 7983 && matches!(number, 2500..=2599 | 5200..=5299 | 7900..=7999 | 8900..=8999)
+}
+
+/// Whether an error of this number tells that a backup cannot be restored, and not that something
+/// is in the way: rights, room, names of files.
+pub fn is_refusal(number: u32) -> bool {
+    let in_the_way = [3101, 3110, 3154, 3156, 3159, 3201, 3202, 3257];
+    (3100..=3299).contains(&number) && !in_the_way.contains(&number)
+        || (4300..=4399).contains(&number)
 }
 
 /// Runs the server's own check of a database. What it finds is the error, whose number

@@ -39,8 +39,8 @@ impl Staging {
         Ok(self.named(name, false))
     }
 
-    /// Log backups of this program that are there: their runs ended before they were stored. They
-    /// stay when they are dropped.
+    /// Log backups of this program that are there, oldest first: their runs ended before they were
+    /// stored. They stay when they are dropped.
     pub fn left_logs(&self) -> Result<Vec<StagedFile>> {
         let failed = |error| {
             let shown = self.local.display();
@@ -48,15 +48,18 @@ impl Staging {
         };
         let mut names = Vec::new();
         for entry in fs::read_dir(&self.local).map_err(failed)? {
-            if let Ok(name) = entry.map_err(failed)?.file_name().into_string()
+            let entry = entry.map_err(failed)?;
+            if let Ok(name) = entry.file_name().into_string()
                 && name.starts_with(PREFIX)
                 && name.ends_with(LOG_SUFFIX)
             {
-                names.push(name);
+                let modified = entry.metadata().and_then(|metadata| metadata.modified());
+                names.push((modified.ok(), name));
             }
         }
         names.sort();
-        Ok(names.iter().map(|name| self.named(name, true)).collect())
+        let files = names.iter().map(|(_, name)| self.named(name, true));
+        Ok(files.collect())
     }
 
     fn named(&self, name: &str, stays: bool) -> StagedFile {

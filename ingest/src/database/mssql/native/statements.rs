@@ -58,8 +58,9 @@ pub(super) fn file_list(path: &str) -> String {
     format!("RESTORE FILELISTONLY FROM DISK = {}", text(path))
 }
 
-/// What `msdb` says about the backup in the file, whose name nothing else has.
-pub(super) fn facts(path: &str) -> String {
+/// What `msdb` says about the backup in the file of this name, which nothing else has. Its folder
+/// may have been named otherwise then.
+pub(super) fn facts(name: &str) -> String {
     format!(
         "SELECT b.database_name, CAST(b.type AS nvarchar(1)), b.is_copy_only, \
          CAST(b.backup_set_uuid AS nvarchar(36)), b.first_lsn, b.last_lsn, b.checkpoint_lsn, \
@@ -68,12 +69,13 @@ pub(super) fn facts(path: &str) -> String {
          CAST(b.differential_base_guid AS nvarchar(36)), \
          CONVERT(nvarchar(30), b.backup_start_date, 126), \
          CONVERT(nvarchar(30), b.backup_finish_date, 126), \
-         DATEDIFF(minute, GETUTCDATE(), GETDATE()), b.recovery_model, \
-         CAST(b.backup_size AS bigint) \
+         CASE WHEN b.time_zone BETWEEN -56 AND 56 THEN b.time_zone * 15 \
+         ELSE DATEDIFF(minute, GETUTCDATE(), GETDATE()) END, b.recovery_model, \
+         CAST(b.backup_size AS bigint), b.fork_point_lsn \
          FROM msdb.dbo.backupset b \
          JOIN msdb.dbo.backupmediafamily f ON f.media_set_id = b.media_set_id \
-         WHERE f.physical_device_name = {} ORDER BY b.backup_set_id DESC",
-        text(path)
+         WHERE f.physical_device_name LIKE {} ORDER BY b.backup_set_id DESC",
+        text(&format!("%{name}"))
     )
 }
 
@@ -86,10 +88,13 @@ pub(super) fn base(database: &str) -> String {
     )
 }
 
-/// Where a log backup would begin now. NULL if there is no chain of them.
-pub(super) fn log_start(database: &str) -> String {
+/// Where a log backup would begin now, in which line of history, and where that began. The first
+/// is NULL if there is no chain of them, the second and last if it goes on as it was.
+pub(super) fn next_log(database: &str) -> String {
     format!(
-        "SELECT last_log_backup_lsn FROM sys.database_recovery_status WHERE database_id = DB_ID({})",
+        "SELECT last_log_backup_lsn, CAST(first_recovery_fork_guid AS nvarchar(36)), \
+         CAST(recovery_fork_guid AS nvarchar(36)), fork_point_lsn \
+         FROM sys.database_recovery_status WHERE database_id = DB_ID({})",
         text(database)
     )
 }
@@ -124,8 +129,8 @@ pub(super) const FOLDERS: &str = "SELECT \
     (SELECT TOP 1 physical_name FROM sys.master_files WHERE database_id = 1 AND type = 0), \
     (SELECT TOP 1 physical_name FROM sys.master_files WHERE database_id = 1 AND type = 1)";
 
-/// `RESTORE`. `moves` are logical names and where these files go: for the first backup of a
-/// chain only. The last one opens the database.
+/// `RESTORE`. `moves` are logical names of files that are new with this backup, and where they go.
+/// The last one opens the database.
 pub(super) fn restore(
     database: &str,
     path: &str,
