@@ -311,13 +311,11 @@ pub(in super::super) fn dumps(
     cancel: &AtomicBool,
 ) -> Result<Vec<Box<dyn Dump>>> {
     let client = Arc::new(Client::new(url, source.password.as_ref())?);
+    let native = source.native.as_ref();
+    let logs_only = native.is_some_and(|native| native.chain == Some(native::BackupKind::Log));
     let names = match (&url.database, source.all) {
         (Some(database), false) => vec![database.clone()],
-        _ => {
-            let native = source.native.as_ref();
-            let logs = native.is_some_and(|native| native.chain == Some(native::BackupKind::Log));
-            client.databases(logs, cancel)?
-        }
+        _ => client.databases(logs_only, cancel)?,
     };
     if let Some(native) = &source.native {
         let held = held_in(repository)?;

@@ -240,7 +240,7 @@ fn a_full_backup_is_made_verified_described_and_removed() {
     assert!(
         asked
             .iter()
-            .any(|sql| sql.contains(&format!("physical_device_name LIKE N'%{}'", name)))
+            .any(|sql| sql.contains(&format!("physical_device_name LIKE N'%{name}'")))
     );
 
     let facts = &made.facts;

@@ -79,9 +79,10 @@ pub fn backup(connection: &mut Connection, job: &BackupJob<'_>) -> Result<Made> 
         chain_warnings(connection, database, job)?
     };
     let empties_log = job.kind == BackupKind::Log && !copy_only;
-    let before = match empties_log {
-        true => next_log(connection, database)?.start,
-        false => None,
+    let before = if empties_log {
+        next_log(connection, database)?.start
+    } else {
+        None
     };
     let mut file = job.staging.file(&new_name(connection, job.kind)?)?;
     let path = file.server().to_owned();
