@@ -145,6 +145,14 @@ fn a_chain_is_restored_to_its_end() {
     let all = steps(&site.server);
     assert_eq!(all.len(), 4);
     assert!(all[3].ends_with("RESTORE LOG [rtc2], RECOVERY"), "{all:?}");
+    let told = site.sandbox.call(["snapshots", "--json"]).run();
+    told.exits(0).hides(SECRET);
+    assert!(
+        site.server
+            .asked("")
+            .iter()
+            .all(|sql| !sql.contains(SECRET))
+    );
 }
 
 #[test]
