@@ -62,8 +62,8 @@ impl Default for PruneOptions {
     fn default() -> Self {
         Self {
             dry_run: false,
-            pack_unused_min: 0.25,
-            copied_max: 0.05,
+            pack_unused_min: 0.125,
+            copied_max: 0.03,
         }
     }
 }

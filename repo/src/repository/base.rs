@@ -24,6 +24,10 @@ const DELTA_BYTES_MIN: usize = 64;
 /// chain of more deltas than this (`docs/decisions/0016-what-prune-moves.md`).
 const SHORT_STEPS_RANK_MAX: u8 = 12;
 
+/// A chain that is as long as it may be is left for the first ancestor of this rank or less: a delta over many versions
+/// is still smaller than the whole chunk.
+const RANK_AGAIN_MAX: u8 = RANK_MAX / 2;
+
 /// The version that version n of a chunk is encoded against.
 fn skip_target(version: u32) -> u32 {
     version - step(version)
@@ -103,12 +107,16 @@ impl RunWriter {
             Reach::Skip => self.skip(candidate, found, version)?,
             Reach::Nearest => Some(found),
         };
+        // Chains grow where versions had to rest on their nearest match.
+        let base = match base {
+            Some(base) if base.rank >= RANK_MAX => {
+                self.walk(candidate, base, |at| at.rank > RANK_AGAIN_MAX)?
+            }
+            base => base,
+        };
         let Some(base) = base else {
             return Ok(Choice::Impossible);
         };
-        if base.rank >= RANK_MAX {
-            return Ok(Choice::WholeDue(version));
-        }
         let Some(bytes) = self.base_bytes(candidate, base)? else {
             return Ok(Choice::Impossible);
         };
@@ -167,22 +175,22 @@ impl RunWriter {
     ) -> Result<Option<Ancestor>> {
         let step = step(version);
         if step > RADIX {
-            let near = self.walk(candidate, nearest, version - step / RADIX)?;
+            let near = self.walk(candidate, nearest, |at| at.version > version - step / RADIX)?;
             if near.is_some_and(|near| near.rank < SHORT_STEPS_RANK_MAX) {
                 return Ok(near);
             }
         }
-        self.walk(candidate, nearest, skip_target(version))
+        self.walk(candidate, nearest, |at| at.version > skip_target(version))
     }
 
-    /// The first ancestor at or below the version aimed at; a whole frame has no further ones.
+    /// The first ancestor from which there is no need to go on; a whole frame has no further ones.
     fn walk(
         &self,
         candidate: Candidate<'_>,
         mut at: Ancestor,
-        target: u32,
+        goes_on: impl Fn(Ancestor) -> bool,
     ) -> Result<Option<Ancestor>> {
-        while at.version > target {
+        while goes_on(at) {
             let Some(base) = at.base else { break };
             let rank = at.rank;
             let in_run = self
