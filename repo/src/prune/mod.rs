@@ -63,7 +63,7 @@ impl Default for PruneOptions {
         Self {
             dry_run: false,
             pack_unused_min: 0.125,
-            copied_max: 0.03,
+            copied_max: 0.05,
         }
     }
 }
