@@ -24,7 +24,7 @@ const DELTA_BYTES_MIN: usize = 64;
 /// chain of more deltas than this (`docs/decisions/0016-what-prune-moves.md`).
 const SHORT_STEPS_RANK_MAX: u8 = 12;
 
-/// A chain that is as long as it may be is left for the first ancestor of this rank or less: a delta over many versions
+/// A chain over many runs that is as long as it may be is left for the first ancestor of this rank or less: a delta over many versions
 /// is still smaller than the whole chunk.
 const RANK_AGAIN_MAX: u8 = RANK_MAX / 2;
 
@@ -96,7 +96,7 @@ impl RunWriter {
         if candidate.chunk.len() < DELTA_BYTES_MIN {
             return Ok(Choice::Impossible);
         }
-        let Some(found) = self.ancestor(candidate, nearest)? else {
+        let Some((found, in_run)) = self.ancestor(candidate, nearest)? else {
             return Ok(Choice::Impossible);
         };
         let version = found.version.saturating_add(1);
@@ -107,8 +107,12 @@ impl RunWriter {
             Reach::Skip => self.skip(candidate, found, version)?,
             Reach::Nearest => Some(found),
         };
-        // Chains grow where versions had to rest on their nearest match.
         let base = match base {
+            // A chain within one run is one of things that are alike, and a new one of them as good a beginning.
+            Some(base) if base.rank >= RANK_MAX && in_run => {
+                return Ok(Choice::WholeDue(version));
+            }
+            // One over many runs grew where versions had to rest on their nearest match.
             Some(base) if base.rank >= RANK_MAX => {
                 self.walk(candidate, base, |at| at.rank > RANK_AGAIN_MAX)?
             }
@@ -149,20 +153,24 @@ impl RunWriter {
         Ok(found.into_iter().map(|(id, _)| id).collect())
     }
 
-    fn ancestor(&self, candidate: Candidate<'_>, id: ChunkId) -> Result<Option<Ancestor>> {
+    /// A chunk as the beginning of the way to its bases, and whether it is of this run.
+    fn ancestor(&self, candidate: Candidate<'_>, id: ChunkId) -> Result<Option<(Ancestor, bool)>> {
         if let Some(base) = self
             .unpublished()
             .base(id, candidate.stream, candidate.sequence)
         {
-            return Ok(Some(base.ancestor));
+            return Ok(Some((base.ancestor, true)));
         }
         let repository = self.repository();
         let rows = repository.with_index(|index| repository.reusable_frames(index, id))?;
-        Ok(rows.first().map(|row| Ancestor {
-            id,
-            version: row.version,
-            rank: row.rank,
-            base: row.base,
+        Ok(rows.first().map(|row| {
+            let ancestor = Ancestor {
+                id,
+                version: row.version,
+                rank: row.rank,
+                base: row.base,
+            };
+            (ancestor, false)
         }))
     }
 
