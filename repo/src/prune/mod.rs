@@ -62,7 +62,7 @@ impl Default for PruneOptions {
     fn default() -> Self {
         Self {
             dry_run: false,
-            pack_unused_min: 0.25,
+            pack_unused_min: 0.125,
             copied_max: 0.05,
         }
     }

@@ -24,6 +24,10 @@ const DELTA_BYTES_MIN: usize = 64;
 /// chain of more deltas than this (`docs/decisions/0016-what-prune-moves.md`).
 const SHORT_STEPS_RANK_MAX: u8 = 12;
 
+/// A chain over many runs that is as long as it may be is left for the first ancestor of this rank or less: a delta over many versions
+/// is still smaller than the whole chunk.
+const RANK_AGAIN_MAX: u8 = RANK_MAX / 2;
+
 /// The version that version n of a chunk is encoded against.
 fn skip_target(version: u32) -> u32 {
     version - step(version)
@@ -92,7 +96,7 @@ impl RunWriter {
         if candidate.chunk.len() < DELTA_BYTES_MIN {
             return Ok(Choice::Impossible);
         }
-        let Some(found) = self.ancestor(candidate, nearest)? else {
+        let Some((found, in_run)) = self.ancestor(candidate, nearest)? else {
             return Ok(Choice::Impossible);
         };
         let version = found.version.saturating_add(1);
@@ -103,12 +107,20 @@ impl RunWriter {
             Reach::Skip => self.skip(candidate, found, version)?,
             Reach::Nearest => Some(found),
         };
+        let base = match base {
+            // A chain within one run is one of things that are alike, and a new one of them as good a beginning.
+            Some(base) if base.rank >= RANK_MAX && in_run => {
+                return Ok(Choice::WholeDue(version));
+            }
+            // One over many runs grew where versions had to rest on their nearest match.
+            Some(base) if base.rank >= RANK_MAX => {
+                self.walk(candidate, base, |at| at.rank > RANK_AGAIN_MAX)?
+            }
+            base => base,
+        };
         let Some(base) = base else {
             return Ok(Choice::Impossible);
         };
-        if base.rank >= RANK_MAX {
-            return Ok(Choice::WholeDue(version));
-        }
         let Some(bytes) = self.base_bytes(candidate, base)? else {
             return Ok(Choice::Impossible);
         };
@@ -141,20 +153,24 @@ impl RunWriter {
         Ok(found.into_iter().map(|(id, _)| id).collect())
     }
 
-    fn ancestor(&self, candidate: Candidate<'_>, id: ChunkId) -> Result<Option<Ancestor>> {
+    /// A chunk as the beginning of the way to its bases, and whether it is of this run.
+    fn ancestor(&self, candidate: Candidate<'_>, id: ChunkId) -> Result<Option<(Ancestor, bool)>> {
         if let Some(base) = self
             .unpublished()
             .base(id, candidate.stream, candidate.sequence)
         {
-            return Ok(Some(base.ancestor));
+            return Ok(Some((base.ancestor, true)));
         }
         let repository = self.repository();
         let rows = repository.with_index(|index| repository.reusable_frames(index, id))?;
-        Ok(rows.first().map(|row| Ancestor {
-            id,
-            version: row.version,
-            rank: row.rank,
-            base: row.base,
+        Ok(rows.first().map(|row| {
+            let ancestor = Ancestor {
+                id,
+                version: row.version,
+                rank: row.rank,
+                base: row.base,
+            };
+            (ancestor, false)
         }))
     }
 
@@ -167,22 +183,22 @@ impl RunWriter {
     ) -> Result<Option<Ancestor>> {
         let step = step(version);
         if step > RADIX {
-            let near = self.walk(candidate, nearest, version - step / RADIX)?;
+            let near = self.walk(candidate, nearest, |at| at.version > version - step / RADIX)?;
             if near.is_some_and(|near| near.rank < SHORT_STEPS_RANK_MAX) {
                 return Ok(near);
             }
         }
-        self.walk(candidate, nearest, skip_target(version))
+        self.walk(candidate, nearest, |at| at.version > skip_target(version))
     }
 
-    /// The first ancestor at or below the version aimed at; a whole frame has no further ones.
+    /// The first ancestor from which there is no need to go on; a whole frame has no further ones.
     fn walk(
         &self,
         candidate: Candidate<'_>,
         mut at: Ancestor,
-        target: u32,
+        goes_on: impl Fn(Ancestor) -> bool,
     ) -> Result<Option<Ancestor>> {
-        while at.version > target {
+        while goes_on(at) {
             let Some(base) = at.base else { break };
             let rank = at.rank;
             let in_run = self

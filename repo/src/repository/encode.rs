@@ -15,6 +15,16 @@ use crate::pack::NewFrame;
 
 /// A delta above this part of its chunk must be smaller than the whole form by a fifth.
 const RATHER_SMALL: usize = 8;
+/// A delta of at most this part of its chunk says that next to nothing is new.
+const TINY: usize = 32;
+/// The delta of a piece is at most this part of it. There may be much before what it shares with its base, if a cut point
+/// moved.
+const PIECE_SMALL: usize = 4;
+/// So many chunks of the previous recipe are tried as that with which a piece ends.
+const PIECE_ENDS_TRIED: usize = 2;
+/// The end of a file and what was appended become one chunk if the end is at most so many times as long as that. So
+/// what is appended is stored twice, not again and again.
+const GROWN_MAX: usize = 2;
 /// Every so many versions a delta gets a sketch, so that a lineage stays findable by what it has become.
 const SKETCH_EVERY: u32 = 4;
 /// Parts of a chunk that a delta takes, in 2⁻²⁰.
@@ -58,6 +68,13 @@ impl Version {
 enum Plan {
     Whole(u32),
     Version(Version),
+}
+
+impl Plan {
+    /// Whether it is a delta that hardly has anything of its own.
+    fn is_tiny(&self, chunk: &[u8]) -> bool {
+        matches!(self, Self::Version(version) if version.bytes() <= chunk.len() / TINY)
+    }
 }
 
 impl RunWriter {
@@ -109,7 +126,9 @@ impl RunWriter {
     }
 
     /// Where a cut point was lost, one chunk holds what were two: each is found by itself only if it is stored by
-    /// itself. So the part that stood in one chunk of the previous recipe becomes a piece of its own.
+    /// itself. So the part that stood in one chunk of the previous recipe becomes a piece of its own. Where that one
+    /// is of no use, as when it has become too short, the piece goes on to the end of the next: one part of it is
+    /// stored again then, and not all that the chunk holds.
     fn piece(
         &self,
         candidate: Candidate<'_>,
@@ -119,24 +138,50 @@ impl RunWriter {
     ) -> Result<Option<Piece>> {
         let rest = &candidate.chunk[from..];
         let least = self.repository().cutter().sizes().min.div_ceil(2);
-        let Some(place) = track.place(at, rest.len(), least) else {
-            return Ok(None);
-        };
         let most = rest.len().saturating_sub(least);
-        if place.ahead() < least || place.ahead() > most {
-            return Ok(None);
+        let mut passed = 0;
+        for _ in 0..PIECE_ENDS_TRIED {
+            let behind = rest.len() - passed;
+            let Some(place) = track.place(at + passed as u64, behind, least) else {
+                return Ok(None);
+            };
+            let end = passed + place.ahead();
+            if place.ahead() < least || end > most {
+                return Ok(None);
+            }
+            if passed == 0
+                && let Some(piece) = self.known_piece(rest, place)?
+            {
+                track.settle(at, place.id, 0);
+                return Ok(Some(piece));
+            }
+            if passed == 0 && self.has_grown(track, at, rest.len()) {
+                return Ok(None);
+            }
+            // Where the place was guessed, or a cut point moved a little, the piece begins before the chunk that it was.
+            let reach = least + passed + place.bytes + place.bytes / 8;
+            let part = Candidate {
+                chunk: &rest[..reach.min(rest.len())],
+                samples: None,
+                ..candidate
+            };
+            if let Some(piece) = self.new_piece(part, place, track, (at, rest.len()))? {
+                return Ok(Some(piece));
+            }
+            passed = end;
         }
-        if let Some(piece) = self.known_piece(rest, place)? {
-            track.settle(at, place.id, 0);
-            return Ok(Some(piece));
-        }
-        // Where the place was guessed, or a cut point moved a little, the piece begins before the chunk that it was.
-        let reach = least + place.bytes + place.bytes / 8;
-        let part = Candidate {
-            chunk: &rest[..reach.min(rest.len())],
-            samples: None,
-            ..candidate
-        };
+        Ok(None)
+    }
+
+    /// The first part of a candidate, as a version of the chunk at a place, if it ends there and leaves enough of `bytes`.
+    fn new_piece(
+        &self,
+        part: Candidate<'_>,
+        place: Place,
+        track: &Track,
+        (at, bytes): (u64, usize),
+    ) -> Result<Option<Piece>> {
+        let least = self.repository().cutter().sizes().min.div_ceil(2);
         let mut found = self.piece_against(part, place.id, Reach::Skip)?;
         if found.is_none() {
             found = self.piece_against(part, place.id, Reach::Nearest)?;
@@ -144,23 +189,23 @@ impl RunWriter {
         let Some(Version {
             base,
             delta: Some(delta),
-            followed: Some((bytes, base_end)),
+            followed: Some((end, base_end)),
         }) = found
         else {
             return Ok(None);
         };
-        if bytes < least || rest.len() - bytes < least {
+        if end < least || bytes - end < least {
             return Ok(None);
         }
-        let piece = &rest[..bytes];
+        let piece = &part.chunk[..end];
         let id = self.repository().ids().id(piece);
         let candidate = Candidate {
             chunk: piece,
             samples: None,
-            ..candidate
+            ..part
         };
         let left = base.bytes.len() - base_end;
-        track.settle_near(at + bytes as u64, place.id, base_end, left);
+        track.settle_near(at + end as u64, place.id, base_end, left);
         let frame = if self.enter_piece(candidate, id)? {
             let frame = self.delta_frame(candidate, id, &base, delta, None)?;
             self.encoded(&frame, piece);
@@ -168,7 +213,11 @@ impl RunWriter {
         } else {
             None
         };
-        Ok(Some(Piece { bytes, id, frame }))
+        Ok(Some(Piece {
+            bytes: end,
+            id,
+            frame,
+        }))
     }
 
     /// The part of a candidate up to where its base ends, as a small delta. Where it ends shows when it is followed.
@@ -188,12 +237,28 @@ impl RunWriter {
         let followed = patcher.followed();
         let piece = &part.chunk[..followed.0];
         let delta = patcher.encode(piece, &base.bytes, self.level())?;
-        let delta = delta.filter(|delta| delta.payload.len() <= piece.len() / RATHER_SMALL);
+        let delta = delta.filter(|delta| delta.payload.len() <= piece.len() / PIECE_SMALL);
         Ok(delta.map(|delta| Version {
             base,
             delta: Some(delta),
             followed: Some(followed),
         }))
+    }
+
+    /// Whether these bytes are the end of a file, and so much was appended that both become one chunk, stored whole.
+    /// Every piece has a frame, and an entry in a directory, for each night that changes one of its rows, and what it
+    /// was first stored as is needed for as long as it is there.
+    fn has_grown(&self, track: &Track, at: u64, bytes: usize) -> bool {
+        let sizes = self.repository().cutter().sizes();
+        let least = sizes.min.div_ceil(2);
+        let Some(place) = track.place(at, bytes, least) else {
+            return false;
+        };
+        let appended = bytes.saturating_sub(place.ahead());
+        track.ends_with(place.id)
+            && bytes <= sizes.avg
+            && appended >= least
+            && place.bytes <= GROWN_MAX * appended
     }
 
     /// A piece that is in the previous recipe as it is.
@@ -223,6 +288,10 @@ impl RunWriter {
         if !self.is_typical(&plan, chunk) {
             sketch = self.sketch(job.candidate);
             plan = self.try_similar(job.candidate, plan, guess, sketch)?;
+        }
+        let has_grown = |(track, at)| self.has_grown(track, at, chunk.len());
+        if !plan.is_tiny(chunk) && job.track.is_some_and(has_grown) {
+            plan = Plan::Whole(0);
         }
         let frame = self.decide(job, plan, sketch)?;
         self.encoded(&frame, chunk);

@@ -121,6 +121,11 @@ impl Track {
             .map(|place| self.ids[place])
     }
 
+    /// Whether this chunk is the last one.
+    pub(super) fn ends_with(&self, id: ChunkId) -> bool {
+        self.ids.last() == Some(&id)
+    }
+
     fn expected(&self, at: u64) -> Option<u64> {
         let anchors = self.anchors();
         let nearest = anchors.range(..=at).next_back();

@@ -171,6 +171,76 @@ fn a_base_that_had_another_shape_is_passed_over() {
     assert!(ninth.bytes < 500, "{} bytes", ninth.bytes);
 }
 
+/// Noise that the cutter makes one chunk of, before and after an edit.
+fn one_chunk(
+    repository: &Repository,
+    bytes: usize,
+    edit: impl Fn(&mut Vec<u8>),
+) -> (Vec<u8>, Vec<u8>) {
+    let is_one = |file: &[u8]| repository.cutter().cut_all(file, true) == [file.len()];
+    let mut files = (100..1000).map(|seed| {
+        let file = noise(seed, bytes);
+        let mut edited = file.clone();
+        edit(&mut edited);
+        (file, edited)
+    });
+    files
+        .find(|(file, edited)| is_one(file) && is_one(edited))
+        .unwrap()
+}
+
+#[test]
+fn a_piece_that_has_become_too_short_takes_none_of_the_others_along() {
+    let (repository, _cache) = repository();
+    let (file, edited) = one_chunk(&repository, 32_100, |file| {
+        file.drain(500..600);
+        file[20_000] ^= 1;
+    });
+    let mut contents = Vec::new();
+    for bytes in [2100, 12_100, 32_100] {
+        contents = back_up(&repository, &[&file[..bytes]], &contents).contents;
+    }
+    let ids = |content| repository.content_ids(content).unwrap().len();
+    assert_eq!(ids(&contents[0]), 3);
+    let shorter = back_up(&repository, &[&edited], &contents);
+    assert_eq!((shorter.whole, shorter.deltas), (0, 2));
+    assert!(shorter.bytes < 3500, "{} bytes", shorter.bytes);
+}
+
+#[test]
+fn an_end_that_changed_and_grew_is_stored_as_one_chunk() {
+    let (repository, _cache) = repository();
+    let (file, edited) = one_chunk(&repository, 12_000, |file| file[1000] ^= 1);
+    let first = back_up(&repository, &[&file[..3000]], &[]);
+    let second = back_up(&repository, &[&edited[..7000]], &first.contents);
+    assert_eq!((second.whole, second.deltas), (1, 0));
+    let ids = |content| repository.content_ids(content).unwrap().len();
+    assert_eq!(ids(&second.contents[0]), 1);
+    // What did not change is not stored again.
+    let third = back_up(&repository, &[&edited], &second.contents);
+    assert_eq!((third.whole, third.deltas), (1, 0));
+    assert_eq!(ids(&third.contents[0]), 2);
+    assert!(third.bytes < 6000, "{} bytes", third.bytes);
+}
+
+#[test]
+fn a_chain_that_is_as_long_as_may_be_is_left_for_a_shorter_one() {
+    let (repository, _cache) = repository();
+    // Each eighth version rests on the one before, since the ancestor that the skip chain names had another shape.
+    let mut file = noise(8, 600);
+    let mut contents = back_up(&repository, &[&file], &[]).contents;
+    for version in 1..=80_usize {
+        file[version * 7 % 600] ^= 1;
+        if version % 8 == 1 && version < 32 {
+            file.extend(noise(version as u64, 800));
+        }
+        let stored = back_up(&repository, &[&file], &contents);
+        assert_eq!((stored.whole, stored.deltas), (0, 1), "version {version}");
+        contents = stored.contents;
+    }
+    assert_clean_but_for_lists(&repository);
+}
+
 #[test]
 fn whole_frames_and_deltas_of_files_lie_in_packs_of_their_own() {
     let storage = MemoryStorage::new();
