@@ -8,14 +8,15 @@ use nightfold_repo::compact::CompactOptions;
 use nightfold_repo::copy::original;
 use nightfold_repo::format::{Kind, ObjectId};
 use nightfold_repo::prune::PruneOptions;
+use nightfold_repo::repair::RepairOptions;
 use nightfold_repo::repository::{InitOptions, Password, RotateOptions, Unreadable};
 use nightfold_repo::storage::MemoryStorage;
 use nightfold_repo::{Error, Repository, Result};
 
 use super::client::{Before, Client};
 use crate::support::{
-    CHEAP, Files, SIZES, assert_restores, back_up, begin_against, fresh, noise, objects, open,
-    password, table,
+    CHEAP, Files, SIZES, assert_restores, back_up, begin_against, check_data, fresh, noise,
+    objects, open, password, table,
 };
 
 const PASSWORD: &str = "nightfold";
@@ -48,7 +49,7 @@ pub struct Verb {
     pub assert_done: fn(&Client),
 }
 
-pub const VERBS: [Verb; 18] = [
+pub const VERBS: [Verb; 20] = [
     Verb {
         name: "init",
         prepare: nothing,
@@ -195,6 +196,26 @@ pub const VERBS: [Verb; 18] = [
         assert_done: |_| (),
     },
     Verb {
+        name: "repair",
+        prepare: damaged,
+        passwords: &[PASSWORD],
+        run: repair,
+        assert_done: |client| {
+            let report = check_data(&client.open().unwrap());
+            assert!(report.problems.is_empty(), "{:?}", report.problems);
+        },
+    },
+    Verb {
+        name: "repair of copies",
+        prepare: without_copies,
+        passwords: &[PASSWORD],
+        run: repair,
+        assert_done: |client| {
+            let report = check_data(&client.open().unwrap());
+            assert_eq!((report.problems.len(), report.notes.len()), (0, 0));
+        },
+    },
+    Verb {
         name: "key rotate",
         prepare: nights,
         passwords: &[OTHER, PASSWORD],
@@ -227,6 +248,7 @@ fn nothing() -> Before {
         kept: Vec::new(),
         going: Vec::new(),
         coming: Vec::new(),
+        damaged: Vec::new(),
     }
 }
 
@@ -253,6 +275,7 @@ fn nights() -> Before {
         kept,
         going: Vec::new(),
         coming: vec![source(NIGHTS + 1)],
+        damaged: Vec::new(),
     }
 }
 
@@ -353,6 +376,55 @@ fn compact(client: &Client) -> Result<()> {
     compact_all(&client.open()?)
 }
 
+/// A bit of every object is flipped that parity or a copy restores, and one object is gone.
+fn damaged() -> Before {
+    let mut before = nights();
+    let kinds = [Kind::Pack, Kind::Snapshot, Kind::Key, Kind::Config];
+    let damaged = kinds.iter().flat_map(|kind| objects(&before.disk, *kind));
+    before.damaged = damaged.collect();
+    let mut all = before.disk.objects();
+    for name in &before.damaged {
+        let bytes = all.get_mut(name).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+    }
+    let gone = before
+        .damaged
+        .iter()
+        .find(|name| name.kind == Kind::Snapshot);
+    all.remove(gone.unwrap());
+    drop(all);
+    before.coming.clear();
+    before
+}
+
+/// Sidecars and copies are damaged or gone.
+fn without_copies() -> Before {
+    let mut before = nights();
+    before.damaged = objects(&before.disk, Kind::Parity);
+    let mut all = before.disk.objects();
+    for (at, name) in before.damaged.iter().enumerate() {
+        if at % 2 == 0 {
+            all.remove(name);
+        } else {
+            all.get_mut(name).unwrap()[20] ^= 1;
+        }
+    }
+    drop(all);
+    before.coming.clear();
+    before
+}
+
+fn repair(client: &Client) -> Result<()> {
+    let report = client
+        .open()?
+        .repair(&RepairOptions::default(), &|_, _| ())?;
+    match report.lost.first() {
+        None => Ok(()),
+        Some(lost) => Err(Error::NoSuch(format!("{lost:?}"))),
+    }
+}
+
 /// Nothing is young.
 fn compact_all(repository: &Arc<Repository>) -> Result<()> {
     let options = CompactOptions {
@@ -434,6 +506,7 @@ fn copied_once(disk: MemoryStorage) -> Before {
         going: Vec::new(),
         // Where a listing does not show the first, it is copied again.
         coming: (1..=NIGHTS).map(source).collect(),
+        damaged: Vec::new(),
     }
 }
 
