@@ -8,7 +8,7 @@ use nightfold_repo::compact::CompactOptions;
 use nightfold_repo::copy::original;
 use nightfold_repo::format::{Kind, ObjectId};
 use nightfold_repo::prune::PruneOptions;
-use nightfold_repo::repair::RepairOptions;
+use nightfold_repo::repair::{RepairOptions, RepairReport};
 use nightfold_repo::repository::{InitOptions, Password, RotateOptions, Unreadable};
 use nightfold_repo::storage::MemoryStorage;
 use nightfold_repo::{Error, Repository, Result};
@@ -209,10 +209,13 @@ pub const VERBS: [Verb; 20] = [
         name: "repair of copies",
         prepare: without_copies,
         passwords: &[PASSWORD],
-        run: repair,
+        run: repair_listed,
         assert_done: |client| {
-            let report = check_data(&client.open().unwrap());
-            assert_eq!((report.problems.len(), report.notes.len()), (0, 0));
+            let mut report = check_data(&client.open().unwrap());
+            // A cut may leave temporary files and torn leases.
+            report.notes.retain(|note| note.contains("without"));
+            let found = (report.problems, report.notes);
+            assert_eq!(found, Default::default());
         },
     },
     Verb {
@@ -352,8 +355,15 @@ fn pruned(runs: usize) -> Before {
     before
 }
 
-/// A backup that was at work when prune condemned what it needs.
+/// A backup that was at work when prune condemned what it needs. By chance packs may be filled so that prune condemns
+/// none; then with other keys.
 fn needed_again() -> Before {
+    let mut tries = 0..RUNS_MAX;
+    let found = tries.find_map(|_| condemned_meanwhile());
+    found.expect("prune condemns nothing")
+}
+
+fn condemned_meanwhile() -> Option<Before> {
     let mut before = nights_to_forget();
     let repository = open(before.disk.clone(), before.cache.path()).unwrap();
     let oldest = repository.snapshots().unwrap().remove(0);
@@ -361,11 +371,12 @@ fn needed_again() -> Before {
     let elsewhere = tempfile::tempdir().unwrap();
     let pruner = open(before.disk.clone(), elsewhere.path()).unwrap();
     forget(&pruner, &to_forget(&before.disk)).unwrap();
-    let report = pruner.prune(&EVERYTHING).unwrap();
-    assert!(report.waiting_packs > 0, "{report:?}");
+    if pruner.prune(&EVERYTHING).unwrap().waiting_packs == 0 {
+        return None;
+    }
     before.going.clear();
     before.kept.push((begun.publish().unwrap().id, source(1)));
-    before
+    Some(before)
 }
 
 fn prune(client: &Client) -> Result<()> {
@@ -415,12 +426,31 @@ fn without_copies() -> Before {
     before
 }
 
+/// Whatever goes wrong, a snapshot that can be restored is not forgotten.
 fn repair(client: &Client) -> Result<()> {
-    let report = client
-        .open()?
-        .repair(&RepairOptions::default(), &|_, _| ())?;
+    repair_all(client).map(drop)
+}
+
+/// Nothing tells of an object without a copy that is not listed: then the report counts fewer than there are.
+fn repair_listed(client: &Client) -> Result<()> {
+    let looked_at = repair_all(client)?.objects;
+    let kinds = [Kind::Pack, Kind::Snapshot, Kind::Key, Kind::Config];
+    let there = kinds.map(|kind| objects(&client.disk, kind).len() as u64);
+    if looked_at == there.iter().sum::<u64>() {
+        Ok(())
+    } else {
+        Err(Error::NoSuch("an object is not listed".to_owned()))
+    }
+}
+
+fn repair_all(client: &Client) -> Result<RepairReport> {
+    let options = RepairOptions {
+        forget_damaged: true,
+        ..RepairOptions::default()
+    };
+    let report = client.open()?.repair(&options, &|_, _| ())?;
     match report.lost.first() {
-        None => Ok(()),
+        None => Ok(report),
         Some(lost) => Err(Error::NoSuch(format!("{lost:?}"))),
     }
 }
