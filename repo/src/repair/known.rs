@@ -121,7 +121,7 @@ impl Run<'_> {
         Ok(forgotten.map(|forgotten| forgotten.snapshot).collect())
     }
 
-    /// Sidecars of what is gone are of no use. Those of packs stay while anything is lost: the packs may be found again.
+    /// Sidecars of what is gone are of no use. While anything is lost those of packs stay: these may be found again.
     pub(super) fn remove_orphans(
         &self,
         gone: &[ObjectName],

@@ -68,8 +68,8 @@ impl Repository {
         &self.index.path
     }
 
-    /// Packs that the index lists as it was left, before it is brought level with storage. It is a hint: one that cannot
-    /// be read knows of none.
+    /// Packs that the index lists as it was left, before it is brought level with storage. One that cannot be read
+    /// knows of none.
     pub(crate) fn remembered_packs(&self) -> Vec<ObjectId> {
         let open = self
             .index
