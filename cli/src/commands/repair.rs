@@ -83,6 +83,14 @@ fn print(context: &Context, args: &RepairArgs, report: &RepairReport) -> Result<
             }
         }
     }
+    if let Some(first) = report.unlisted.first() {
+        out.line(format_args!(
+            "the storage lists less than it holds: {} was not listed (of {} so): repair again; until it lists all, \
+             --forget-damaged forgets nothing",
+            first,
+            count(report.unlisted.len() as u64, "object")
+        ))?;
+    }
     if !report.lost.is_empty() {
         out.line(format_args!(
             "{} cannot be restored whole; the next backup stores what it meets of this again",

@@ -7,9 +7,10 @@ use super::reader::Reader;
 use super::records::Judged;
 use super::{CheckReport, Meter, Problem, damage, objects, reach};
 use crate::catalog::Catalog;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::{CondemnedFrames, Kind, ObjectId, ObjectName};
 use crate::repository::Repository;
+use crate::storage::Listed;
 
 /// What cannot be read any more.
 #[derive(Debug, Default)]
@@ -20,12 +21,18 @@ pub(crate) struct Lost {
     pub(crate) frames: Vec<CondemnedFrames>,
     /// Snapshots that cannot be restored whole, or not be read.
     pub(crate) snapshots: Vec<ObjectId>,
+    /// Packs that are there and were not listed.
+    pub(crate) unlisted: Vec<String>,
 }
 
 impl Repository {
     /// Opens the frames of the packs in `damaged` and follows what is lost with them; packs beside them are taken to be
-    /// sound.
-    pub(crate) fn trace_damage(&self, damaged: &HashSet<ObjectName>) -> Result<Lost> {
+    /// sound. Those of `known` are there, whether they are listed or not.
+    pub(crate) fn trace_damage(
+        &self,
+        known: &[Listed],
+        damaged: &HashSet<ObjectName>,
+    ) -> Result<Lost> {
         let mut report = CheckReport::default();
         let snapshots = self.check_snapshots(&mut report)?;
         // Sequences of writers are no affair of damage: only snapshots that cannot be read are.
@@ -37,8 +44,24 @@ impl Repository {
                 name.is_some_and(|name| !read.contains(&name.id))
             })
             .collect();
-        let packs = self.storage().list(Kind::Pack)?;
-        let (mut catalog, errors) = Catalog::read(self, &packs, |_, _, _| ());
+        let mut packs = self.storage().list(Kind::Pack)?;
+        let listed: HashSet<_> = packs.iter().map(|pack| pack.id).collect();
+        let mut unlisted = Vec::new();
+        for pack in known.iter().filter(|pack| !listed.contains(&pack.id)) {
+            let name = ObjectName::new(Kind::Pack, pack.id);
+            if self.is_there(name)? {
+                unlisted.push(name.to_string());
+                packs.push(*pack);
+            }
+        }
+        let (mut catalog, mut errors) = Catalog::read(self, &packs, |_, _, _| ());
+        // A pack of which every byte was read does not count as lost because of one read that failed.
+        let is_of_moment = |(name, error): &(_, Error)| {
+            matches!(error, Error::Io { .. }) && !damaged.contains(name)
+        };
+        if let Some(at) = errors.iter().position(is_of_moment) {
+            return Err(errors.swap_remove(at).1);
+        }
         lost.extend(
             errors.into_iter().map(|(name, error)| {
                 Problem::new(name, objects::reason(&error, &name.to_string()))
@@ -71,6 +94,7 @@ impl Repository {
             frames: condemned(&reader, &sound_before),
             snapshots: snapshots_in(&lost),
             problems: lost,
+            unlisted,
         })
     }
 }

@@ -6,26 +6,29 @@
 //!
 //! | file | duty |
 //! |---|---|
+//! | `known` | what is there, whatever a listing shows; parity of what is gone |
 //! | `small` | config, key slots, snapshots: kept twice |
 //! | `packs` | packs and their parity |
 //! | `rest` | reading around bad sectors |
 //! | `verdict` | publishing what is lost |
 
+mod known;
 mod packs;
 mod rest;
 mod small;
 mod verdict;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use crate::check::{Problem, Progress, reason};
 use crate::error::{Error, Result};
-use crate::format::{ObjectId, ObjectName};
+use crate::format::{Kind, ObjectId, ObjectName};
 use crate::limits::PARITY_PERCENT_MAX;
 use crate::repository::{Repository, Unreadable};
+use packs::Packs;
 
 /// How to repair.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,6 +71,8 @@ pub struct RepairReport {
     pub sidecars_written: u64,
     /// Sidecars removed.
     pub sidecars_removed: u64,
+    /// Objects that are there and that storage did not list. While there are any, no snapshot is forgotten.
+    pub unlisted: BTreeSet<String>,
     /// What was published so that the next backups store again what is lost; none if it was known before.
     pub verdict: Option<ObjectId>,
 }
@@ -88,6 +93,8 @@ fn was(error: &Error, name: ObjectName) -> String {
 #[derive(Debug, Default)]
 struct Outcome {
     bytes_read: u64,
+    /// Its size now, if it is a pack.
+    bytes: u64,
     repaired: Option<String>,
     /// Why it could not be restored.
     unsaved: Option<String>,
@@ -131,6 +138,8 @@ impl RepairReport {
 struct Run<'r> {
     repository: &'r Repository,
     options: RepairOptions,
+    /// Sizes of the sidecars that storage lists.
+    sidecars: HashMap<ObjectId, u64>,
 }
 
 impl Run<'_> {
@@ -175,22 +184,26 @@ impl Repository {
             let range = format!("parity is 0 to {PARITY_PERCENT_MAX} percent");
             return Err(Error::Invalid(range));
         }
-        let run = Run {
-            repository: self,
-            options: *options,
-        };
         let _lease = if options.dry_run {
             None
         } else {
             Some(self.exclusive_lease("repair")?)
         };
+        let sidecars = self.storage().list(Kind::Parity)?.into_iter();
+        let run = Run {
+            repository: self,
+            options: *options,
+            sidecars: sidecars.map(|one| (one.id, one.bytes)).collect(),
+        };
         let mut report = RepairReport::default();
+        let known = run.known(&mut report)?;
         // Packs are looked at last: what snapshots need is told by sound snapshots.
-        run.small_objects(&mut report)?;
-        let unsaved = run.packs(progress, &mut report)?;
-        run.tell_losses(&unsaved, &mut report)?;
-        if options.forget_damaged && !options.dry_run {
-            report.forgotten = self.forget(&report.snapshots_lost, Unreadable::Forget)?;
+        run.small_objects(&known.small, &mut report)?;
+        let packs = run.packs(&known.packs, progress, &mut report)?;
+        run.tell_losses(&packs, &mut report)?;
+        run.remove_orphans(&known.gone, &mut report)?;
+        if options.forget_damaged && !options.dry_run && !report.snapshots_lost.is_empty() {
+            run.forget_lost(&packs, &mut report)?;
         }
         Ok(report)
     }
@@ -198,12 +211,14 @@ impl Repository {
 
 impl Run<'_> {
     /// Names what is lost with the packs that could not be restored, and publishes it.
-    fn tell_losses(&self, unsaved: &HashSet<ObjectName>, report: &mut RepairReport) -> Result<()> {
+    fn tell_losses(&self, packs: &Packs, report: &mut RepairReport) -> Result<()> {
+        let unsaved = &packs.unsaved;
         if self.options.dry_run && unsaved.is_empty() && !report.repaired.is_empty() {
             // What is damaged now would be whole: looking at it as it is would tell of losses that are none.
             return Ok(());
         }
-        let lost = self.repository.trace_damage(unsaved)?;
+        let lost = self.repository.trace_damage(&packs.all, unsaved)?;
+        report.unlisted.extend(lost.unlisted);
         report.snapshots_lost = lost.snapshots;
         // A dry run has restored nothing: what it would restore is not lost.
         let told: HashSet<String> = report
@@ -222,6 +237,21 @@ impl Run<'_> {
             .extend(problems.filter(|problem| !is_known(problem)));
         if !self.options.dry_run {
             report.verdict = self.publish(lost.frames)?;
+        }
+        Ok(())
+    }
+}
+
+impl Run<'_> {
+    /// Forgets the snapshots that are lost at a second look too: a read that failed once does not cost a snapshot, nor
+    /// does a listing that came short.
+    fn forget_lost(&self, packs: &Packs, report: &mut RepairReport) -> Result<()> {
+        let again = self.repository.trace_damage(&packs.all, &packs.unsaved)?;
+        report.unlisted.extend(again.unlisted);
+        if report.unlisted.is_empty() {
+            let mut lost = report.snapshots_lost.clone();
+            lost.retain(|id| again.snapshots.contains(id));
+            report.forgotten = self.repository.forget(&lost, Unreadable::Forget)?;
         }
         Ok(())
     }

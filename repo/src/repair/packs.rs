@@ -8,42 +8,61 @@ use rayon::prelude::*;
 use super::{Change, Outcome, RepairReport, Run, was};
 use crate::check::{Progress, reason};
 use crate::error::{Error, Result};
-use crate::format::{Kind, ObjectName};
+use crate::format::ObjectName;
 use crate::pack;
 use crate::parity::{self, Sidecar, Strength};
 use crate::repository::strength_of;
 use crate::storage::Listed;
 
+/// Packs that were looked at.
+#[derive(Default)]
+pub(super) struct Packs {
+    /// With their sizes now.
+    pub(super) all: Vec<Listed>,
+    /// Those that cannot be restored.
+    pub(super) unsaved: HashSet<ObjectName>,
+}
+
+/// What there is of a sidecar.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Left {
+    Nothing,
+    Damaged,
+    /// The disk gives nothing of it, now.
+    Unreadable,
+}
+
 impl Run<'_> {
-    /// Restores packs and brings their parity in order. Returns those that cannot be restored.
+    /// Restores packs and brings their parity in order.
     pub(super) fn packs(
         &self,
+        packs: &[(ObjectName, Option<u64>)],
         progress: Progress<'_>,
         report: &mut RepairReport,
-    ) -> Result<HashSet<ObjectName>> {
-        // A pack is put before its sidecar and deleted after it: listed in this order, a sidecar alone tells of loss.
-        let orphans = self.repository.storage().list(Kind::Parity)?;
-        let mut packs = self.repository.storage().list(Kind::Pack)?;
-        packs.sort_unstable();
-        let total = packs.iter().map(|pack| pack.bytes).sum();
+    ) -> Result<Packs> {
+        let total = packs.iter().filter_map(|(_, bytes)| *bytes).sum();
         let done = AtomicU64::new(0);
         let outcomes: Vec<_> = packs
             .par_iter()
             .with_max_len(1)
-            .map(|listed| {
-                let outcome = self.pack(*listed);
-                let so_far = done.fetch_add(listed.bytes, Ordering::Relaxed) + listed.bytes;
+            .map(|(name, bytes)| {
+                let outcome = self.pack(*name, *bytes);
+                let bytes = bytes.unwrap_or(0);
+                let so_far = done.fetch_add(bytes, Ordering::Relaxed) + bytes;
                 progress(so_far, total);
                 outcome
             })
             .collect();
-        let mut unsaved = HashSet::new();
-        for (listed, outcome) in packs.iter().zip(outcomes) {
-            let name = ObjectName::new(Kind::Pack, listed.id);
+        let mut looked_at = Packs::default();
+        for ((name, _), outcome) in packs.iter().zip(outcomes) {
             match outcome {
                 Ok(outcome) => {
-                    if report.take(name, outcome) {
-                        unsaved.insert(name);
+                    looked_at.all.push(Listed {
+                        id: name.id,
+                        bytes: outcome.bytes,
+                    });
+                    if report.take(*name, outcome) {
+                        looked_at.unsaved.insert(*name);
                     }
                 }
                 // Deleted by somebody since it was listed.
@@ -51,14 +70,15 @@ impl Run<'_> {
                 Err(other) => return Err(other),
             }
         }
-        self.remove_orphans(&orphans, &packs, report)?;
-        Ok(unsaved)
+        Ok(looked_at)
     }
 
-    fn pack(&self, listed: Listed) -> Result<Outcome> {
-        let name = ObjectName::new(Kind::Pack, listed.id);
-        let mut outcome = Outcome::default();
-        let bytes = match self.read(name, listed.bytes) {
+    fn pack(&self, name: ObjectName, bytes: Option<u64>) -> Result<Outcome> {
+        let mut outcome = Outcome {
+            bytes: bytes.unwrap_or(0),
+            ..Outcome::default()
+        };
+        let bytes = match self.read(name, bytes) {
             // The disk gives nothing of it: that is the pack's affair.
             Err(error @ Error::Io { .. }) => {
                 outcome.unsaved = Some(error.to_string());
@@ -66,16 +86,17 @@ impl Run<'_> {
             }
             other => other?,
         };
+        outcome.bytes = bytes.len() as u64;
         outcome.bytes_read = bytes.len() as u64;
-        let (sidecar, is_there) = match self.repository.sidecar(name) {
+        let (sidecar, left) = match self.sidecar(name) {
             // A newer program's: not ours to change.
             Err(Error::Unsupported { .. }) => return Ok(outcome),
-            Err(Error::Corrupt { .. } | Error::Io { .. }) => (None, true),
-            other => {
-                let sidecar = other?;
-                let is_there = sidecar.is_some();
-                (sidecar, is_there)
-            }
+            Err(Error::Corrupt { .. }) => (None, Left::Damaged),
+            Err(Error::Io { .. }) => (None, Left::Unreadable),
+            other => match other? {
+                None => (None, Left::Nothing),
+                sidecar => (sidecar, Left::Damaged),
+            },
         };
         let fits = sidecar
             .as_ref()
@@ -86,7 +107,7 @@ impl Run<'_> {
             Ok(directory) => {
                 let sidecar = sidecar.filter(|_| fits);
                 let strength = |percent| strength_of(percent, &directory);
-                outcome.sidecar = self.tend_sidecar(name, &bytes, sidecar, is_there, strength)?;
+                outcome.sidecar = self.tend_sidecar(name, &bytes, sidecar, left, strength)?;
                 return Ok(outcome);
             }
             Err(error @ Error::Unsupported { .. }) => {
@@ -112,10 +133,13 @@ impl Run<'_> {
         match verified {
             Ok((restored, directory)) => {
                 self.restore(name, &restored)?;
+                if !self.options.dry_run {
+                    outcome.bytes = restored.len() as u64;
+                }
                 outcome.repaired = Some(was(&error, name));
                 let strength = |percent| strength_of(percent, &directory);
                 outcome.sidecar =
-                    self.tend_sidecar(name, &restored, Some(sidecar), true, strength)?;
+                    self.tend_sidecar(name, &restored, Some(sidecar), Left::Damaged, strength)?;
             }
             Err(why) => {
                 let error = reason(&error, &name.to_string());
@@ -125,21 +149,20 @@ impl Run<'_> {
         Ok(outcome)
     }
 
-    /// Makes the sidecar of a sound pack what it should be.
+    /// Makes the sidecar of a sound pack what it should be. `left` tells of one that cannot be kept.
     fn tend_sidecar(
         &self,
         name: ObjectName,
         bytes: &[u8],
         sidecar: Option<Sidecar>,
-        is_there: bool,
+        left: Left,
         strength: impl Fn(u8) -> Strength,
     ) -> Result<Change> {
         let percent = self.options.parity;
         if percent == Some(0) {
-            return if is_there {
-                self.remove_sidecar(name)
-            } else {
-                Ok(Change::None)
+            return match left {
+                Left::Nothing => Ok(Change::None),
+                _ => self.remove_sidecar(name),
             };
         }
         if let Some(sidecar) = sidecar {
@@ -151,40 +174,12 @@ impl Run<'_> {
             }
         }
         match percent.unwrap_or(self.repository.parity_percent()) {
-            0 if is_there => self.remove_sidecar(name),
+            0 if left == Left::Damaged => self.remove_sidecar(name),
             0 => Ok(Change::None),
             percent => {
                 let sidecar = parity::encode(name, bytes, strength(percent))?;
                 self.write_sidecar(name, &sidecar)
             }
         }
-    }
-
-    /// Parity of packs that are gone is of no use: it is a small part of what was there.
-    fn remove_orphans(
-        &self,
-        sidecars: &[Listed],
-        packs: &[Listed],
-        report: &mut RepairReport,
-    ) -> Result<()> {
-        let there: HashSet<_> = packs.iter().map(|pack| pack.id).collect();
-        for listed in sidecars {
-            let name = ObjectName::new(Kind::Parity, listed.id);
-            let head = match self
-                .repository
-                .storage()
-                .get_range(name, 0, parity::HEAD_BYTES)
-            {
-                Err(Error::Missing { .. } | Error::Io { .. }) => continue,
-                other => other?,
-            };
-            if let Some(object) = parity::object_of(name, &head)
-                && object.kind == Kind::Pack
-                && !there.contains(&object.id)
-            {
-                report.count(self.remove_sidecar(object)?);
-            }
-        }
-        Ok(())
     }
 }

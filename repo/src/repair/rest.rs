@@ -3,6 +3,7 @@
 use super::Run;
 use crate::error::{Error, Result};
 use crate::format::ObjectName;
+use crate::parity::{Sidecar, sidecar_name};
 
 /// What a disk loses at a time.
 const SECTOR_BYTES: usize = 4096;
@@ -10,8 +11,9 @@ const SECTOR_BYTES: usize = 4096;
 const STRIDE_BYTES: usize = 256 << 10;
 
 impl Run<'_> {
-    /// The bytes of an object of this size. Where the disk does not give them there are zeros, as long as it gives any.
-    pub(super) fn read(&self, name: ObjectName, bytes: u64) -> Result<Vec<u8>> {
+    /// The bytes of an object, of this size if it is known. Where the disk does not give them there are zeros, as long
+    /// as it gives any.
+    pub(super) fn read(&self, name: ObjectName, bytes: Option<u64>) -> Result<Vec<u8>> {
         let error = match self.repository.storage().get(name) {
             Err(error @ Error::Io { .. }) => error,
             // Longer than anything may be: its start is what counts.
@@ -21,34 +23,46 @@ impl Run<'_> {
             }
             other => return other,
         };
-        let total = bytes.min(name.kind.bytes_max()) as usize;
+        let most = name.kind.bytes_max();
+        let total = bytes.unwrap_or(most).min(most) as usize;
         let mut rest = vec![0; total];
         let mut got_any = false;
         for start in (0..total).step_by(STRIDE_BYTES) {
             let end = (start + STRIDE_BYTES).min(total);
-            if self.read_into(name, start, &mut rest[start..end]) {
-                got_any = true;
-                continue;
-            }
-            for start in (start..end).step_by(SECTOR_BYTES) {
-                let end = (start + SECTOR_BYTES).min(end);
-                got_any |= self.read_into(name, start, &mut rest[start..end]);
+            let sectors = (start..end).step_by(SECTOR_BYTES);
+            let sectors = sectors.map(|start| start..(start + SECTOR_BYTES).min(end));
+            for part in std::iter::once(start..end).chain(sectors) {
+                let Some(read) = self.read_into(name, part.start, &mut rest[part.clone()]) else {
+                    continue;
+                };
+                got_any |= read > 0;
+                if read < part.len() {
+                    rest.truncate(part.start + read);
+                    return if got_any { Ok(rest) } else { Err(error) };
+                }
+                if part == (start..end) {
+                    break;
+                }
             }
         }
         if got_any { Ok(rest) } else { Err(error) }
     }
 
-    fn read_into(&self, name: ObjectName, start: usize, part: &mut [u8]) -> bool {
-        let read = self
-            .repository
-            .storage()
-            .get_range(name, start as u64, part.len());
-        match read {
-            Ok(bytes) => {
-                part[..bytes.len()].copy_from_slice(&bytes);
-                true
-            }
-            Err(_) => false,
+    /// How many bytes there were; `None` if the disk does not give them.
+    fn read_into(&self, name: ObjectName, start: usize, part: &mut [u8]) -> Option<usize> {
+        let storage = self.repository.storage();
+        let bytes = storage.get_range(name, start as u64, part.len()).ok()?;
+        part[..bytes.len()].copy_from_slice(&bytes);
+        Some(bytes.len())
+    }
+
+    /// The sidecar of an object, if there is one, as far as the disk gives it.
+    pub(super) fn sidecar(&self, object: ObjectName) -> Result<Option<Sidecar>> {
+        let name = sidecar_name(object);
+        match self.read(name, self.sidecars.get(&name.id).copied()) {
+            Ok(bytes) => Sidecar::decode(name, &bytes).map(Some),
+            Err(Error::Missing { .. }) => Ok(None),
+            Err(other) => Err(other),
         }
     }
 }

@@ -1,35 +1,22 @@
 //! Objects that are kept twice: config, key slots, snapshots.
 
-use std::collections::HashSet;
-
 use super::{Outcome, RepairReport, Run, was};
 use crate::check::reason;
 use crate::error::{Error, Result};
-use crate::format::{Config, KeySlot, Kind, ObjectId, ObjectName, Tombstone};
+use crate::format::{Config, KeySlot, Kind, ObjectName};
 use crate::parity;
 
 impl Run<'_> {
     /// Restores the one from the other.
-    pub(super) fn small_objects(&self, report: &mut RepairReport) -> Result<()> {
-        let kinds = [Kind::Config, Kind::Key, Kind::Snapshot];
-        let orphans = self.repository.orphaned_copies(&kinds)?;
-        let mut names = Vec::new();
-        for kind in kinds {
-            let listed = self.repository.storage().list(kind)?.into_iter();
-            names.extend(listed.map(|listed| ObjectName::new(kind, listed.id)));
-        }
-        let forgotten = self.forgotten()?;
-        for orphan in orphans {
-            if orphan.kind == Kind::Snapshot && forgotten.contains(&orphan.id) {
-                report.count(self.remove_sidecar(orphan)?);
-            } else {
-                names.push(orphan);
-            }
-        }
+    pub(super) fn small_objects(
+        &self,
+        names: &[ObjectName],
+        report: &mut RepairReport,
+    ) -> Result<()> {
         for name in names {
-            match self.small_object(name) {
+            match self.small_object(*name) {
                 Ok(outcome) => {
-                    report.take(name, outcome);
+                    report.take(*name, outcome);
                 }
                 // Deleted by somebody since it was listed.
                 Err(Error::Missing { .. }) => {}
@@ -39,20 +26,16 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn forgotten(&self) -> Result<HashSet<ObjectId>> {
-        let (tombstones, _) = self.repository.records::<Tombstone>(Kind::Tombstone)?;
-        let forgotten = tombstones
-            .into_iter()
-            .flat_map(|(_, tombstone)| tombstone.snapshots);
-        Ok(forgotten.map(|forgotten| forgotten.snapshot).collect())
-    }
-
     fn small_object(&self, name: ObjectName) -> Result<Outcome> {
         let mut outcome = Outcome::default();
-        let sidecar = match self.repository.sidecar(name) {
+        let (sidecar, is_there) = match self.sidecar(name) {
             Err(Error::Unsupported { .. }) => return Ok(outcome),
-            Err(Error::Corrupt { .. } | Error::Io { .. }) => None,
-            other => other?,
+            Err(Error::Corrupt { .. } | Error::Io { .. }) => (None, true),
+            other => {
+                let sidecar = other?;
+                let is_there = sidecar.is_some();
+                (sidecar, is_there)
+            }
         };
         let copy = sidecar
             .as_ref()
@@ -75,7 +58,11 @@ impl Run<'_> {
                 outcome.repaired = Some(was(&error, name));
                 copy
             }
-            (Err(error @ Error::Missing { .. }), None) => return Err(error),
+            (Err(error @ Error::Missing { .. }), None) if !is_there => return Err(error),
+            (Err(Error::Missing { .. }), None) => {
+                outcome.unsaved = Some("is gone, and its copy is damaged".to_owned());
+                return Ok(outcome);
+            }
             (Err(error), None) => {
                 outcome.unsaved = Some(format!(
                     "{}; there is no sound copy of it",

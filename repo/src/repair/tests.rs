@@ -1,12 +1,15 @@
 //! Claims about repairs, on repositories whose frames rest on one another as wanted.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::sync::Arc;
+
 use super::{RepairOptions, RepairReport};
 use crate::check::tests::forge::{Forge, noise};
 use crate::format::StreamKind::Data;
 use crate::format::{CondemnedRecord, Kind, ObjectName, Verdict};
 use crate::parity::sidecar_name;
-use crate::storage::Storage as _;
+use crate::repository::Unreadable;
+use crate::storage::{Fault, FaultStorage, Plan, Storage as _};
 
 fn repair(forge: &Forge, parity: Option<u8>, dry_run: bool) -> RepairReport {
     let options = RepairOptions {
@@ -221,15 +224,76 @@ fn a_forged_sidecar_changes_nothing() {
 }
 
 #[test]
-fn parity_of_a_pack_that_is_gone_is_removed() {
+fn parity_of_a_pack_that_is_gone_is_removed_once_nothing_is_missed() {
     let story = story();
     repair(&story.forge, Some(3), false);
     story.forge.storage.delete(story.deltas).unwrap();
     let notes = story.forge.check(false).notes.join("\n");
     assert!(notes.contains("parity of 1 pack that"), "{notes}");
     let report = repair(&story.forge, None, false);
-    assert_eq!(report.sidecars_removed, 1);
-    assert_eq!(report.snapshots_lost.len(), 1);
+    assert_eq!(report.sidecars_removed, 0, "the pack may be found again");
+    let lost = report.snapshots_lost;
+    assert_eq!(lost.len(), 1);
+    story
+        .forge
+        .repository
+        .forget(&lost, Unreadable::Forget)
+        .unwrap();
+    let report = repair(&story.forge, None, false);
+    assert_eq!((report.sidecars_removed, report.lost.len()), (1, 0));
+}
+
+/// Repairs as a client that has been there before, and to which listings do not show half of the packs, by seed others
+/// each time.
+fn repair_half_seen(forge: &Forge, seed: u64) -> RepairReport {
+    forge.repository.index().unwrap();
+    let plan = Plan::new(seed, Fault::Short(Kind::Pack, 2));
+    let storage = FaultStorage::new(forge.storage.clone(), plan);
+    let repository = Forge::client(Arc::new(storage), forge.cache.path());
+    let options = RepairOptions {
+        forget_damaged: true,
+        ..RepairOptions::default()
+    };
+    repository.repair(&options, &|_, _| ()).unwrap()
+}
+
+#[test]
+fn packs_that_are_not_listed_keep_their_parity_and_are_restored() {
+    let story = story();
+    repair(&story.forge, Some(3), false);
+    let whole = story.forge.storage.fork();
+    let mut unlisted = 0;
+    for seed in 0..20 {
+        story.flip(story.bases, 60);
+        story.flip(story.deltas, 60);
+        // A client that knows nothing of the packs.
+        let forge = Forge::open(story.forge.storage.clone());
+        let report = repair_half_seen(&forge, seed);
+        unlisted += report.unlisted.len();
+        assert_eq!((report.lost, report.repaired.len()), (vec![], 2));
+        assert!(*story.forge.storage.objects() == *whole.objects());
+    }
+    assert!(unlisted > 10, "{unlisted}");
+}
+
+#[test]
+fn nothing_is_forgotten_while_listings_come_short() {
+    let story = story();
+    let mut refused = 0;
+    for seed in 0..20 {
+        let report = repair_half_seen(&story.forge, seed);
+        assert_eq!((report.lost, report.forgotten), (vec![], 0));
+    }
+    story.flip(story.bases, 60);
+    for seed in 0..20 {
+        let forge = Forge::open(story.forge.storage.fork());
+        let report = repair_half_seen(&forge, seed);
+        assert_eq!(report.snapshots_lost.len(), 2);
+        let lists_all = report.unlisted.is_empty();
+        assert_eq!(report.forgotten, if lists_all { 2 } else { 0 });
+        refused += usize::from(!lists_all);
+    }
+    assert!(refused > 10, "{refused}");
 }
 
 #[test]

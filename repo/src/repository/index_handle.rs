@@ -68,6 +68,24 @@ impl Repository {
         &self.index.path
     }
 
+    /// Packs that the index lists as it was left, before it is brought level with storage. One that cannot be read
+    /// knows of none.
+    pub(crate) fn remembered_packs(&self) -> Vec<ObjectId> {
+        let open = self
+            .index
+            .open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let packs = match &*open {
+            Some(index) => index.packs(),
+            None if !self.index.path.exists() => return Vec::new(),
+            None => Index::open(&self.index.path, &self.index.repository)
+                .and_then(|index| index.packs()),
+        };
+        let packs = packs.unwrap_or_default().into_iter();
+        packs.map(|(_, pack)| pack.id).collect()
+    }
+
     /// Makes the index anew from the packs alone.
     pub fn rebuild_index(&self) -> Result<IndexReport> {
         let mut open = self

@@ -144,11 +144,6 @@ impl Repository {
         read_or_copy(&*self.storage, name, false, decode)
     }
 
-    /// Objects of these kinds that are gone and whose copies are there.
-    pub(crate) fn orphaned_copies(&self, kinds: &[Kind]) -> Result<Vec<ObjectName>> {
-        orphaned_copies(&*self.storage, kinds)
-    }
-
     /// Deletes an object for good; one that is gone already is no error. Its redundancy goes first: what is left of an interrupted deletion is an object
     /// without redundancy. So redundancy without its object always tells of loss, and never of what somebody wanted gone.
     pub(crate) fn delete_with_parity(&self, name: ObjectName) -> Result<()> {

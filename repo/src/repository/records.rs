@@ -77,6 +77,15 @@ impl Repository {
         Ok((records, errors))
     }
 
+    /// Whether an object is there, asked for by its name. One that cannot be read is.
+    pub(crate) fn is_there(&self, name: ObjectName) -> Result<bool> {
+        match self.storage.get_range(name, 0, 1) {
+            Ok(_) | Err(Error::Corrupt { .. } | Error::Io { .. }) => Ok(true),
+            Err(Error::Missing { .. }) => Ok(false),
+            Err(other) => Err(other),
+        }
+    }
+
     /// Deletes an object; one that is gone already is no error.
     pub(crate) fn delete_if_there(&self, name: ObjectName) -> Result<()> {
         match self.storage.delete(name) {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use nightfold_chunker::{ChunkId, ChunkSizes};
@@ -23,7 +24,7 @@ pub(crate) struct Forge {
     pub(crate) repository: Arc<Repository>,
     pub(crate) storage: MemoryStorage,
     /// Holds the index while it is in use.
-    _cache: tempfile::TempDir,
+    pub(crate) cache: tempfile::TempDir,
 }
 
 fn password() -> Password {
@@ -57,13 +58,17 @@ impl Forge {
     /// A client that has not seen the repository before.
     pub(crate) fn open(storage: MemoryStorage) -> Self {
         let cache = tempfile::tempdir().unwrap();
-        let options = OpenOptions::new(cache.path().to_owned(), Some(password()), Arc::new(|_| ()));
-        let repository = Repository::open(Arc::new(storage.clone()), options).unwrap();
         Self {
-            repository: Arc::new(repository),
+            repository: Self::client(Arc::new(storage.clone()), cache.path()),
             storage,
-            _cache: cache,
+            cache,
         }
+    }
+
+    /// A client with this cache folder.
+    pub(crate) fn client(storage: Arc<dyn Storage>, cache: &Path) -> Arc<Repository> {
+        let options = OpenOptions::new(cache.to_owned(), Some(password()), Arc::new(|_| ()));
+        Arc::new(Repository::open(storage, options).unwrap())
     }
 
     pub(crate) fn id(&self, chunk: &[u8]) -> ChunkId {

@@ -35,6 +35,9 @@ pub struct Before {
     pub going: Vec<(ObjectId, Files)>,
     /// What a new snapshot may hold.
     pub coming: Vec<Files>,
+    /// Objects that are damaged or gone until the verb has run to its end. Until then what was there restores or says
+    /// which of them it needs.
+    pub damaged: Vec<ObjectName>,
 }
 
 /// A client: where the repository is, its cache folder, and passwords one of which must open it at any time.
@@ -71,6 +74,18 @@ impl<'a> Client<'a> {
     pub fn open_by(&self, password: &str) -> Result<Arc<Repository>> {
         let password = Password::new(password.into());
         open_impatient(Arc::clone(&self.storage), self.cache, password)
+    }
+
+    /// The repository opens, and nothing is wrong with it but what was before. Returns whether nothing is at all.
+    pub fn assert_no_worse(&self, before: &Before, torn: &[ObjectName]) -> bool {
+        let report = check_data(&self.open().unwrap());
+        for problem in &report.problems {
+            let known = before.damaged.iter().chain(torn);
+            let told = format!("{} {}", problem.object, problem.what);
+            let mut names = known.map(ToString::to_string);
+            assert!(names.any(|name| told.contains(&name)), "{problem}");
+        }
+        report.problems.is_empty()
     }
 
     /// The repository opens and is clean but for what is said of the torn objects, and snapshots restore.
