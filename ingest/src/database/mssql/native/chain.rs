@@ -378,10 +378,18 @@ fn with_logs<'a>(
     mut point: Point<'a>,
     from: Timestamp,
 ) -> (Reach, Vec<Point<'a>>) {
-    let of_fork = logs
-        .iter()
-        .filter(|(_, log)| point.is_in(log.first_fork.as_deref()));
-    let (turning, straight): (Vec<_>, Vec<_>) = of_fork.partition(|(_, log)| turns(log));
+    let (mut turning, mut straight) = (Vec::new(), Vec::new());
+    for (number, log) in logs {
+        let begins_here = point.is_in(log.first_fork.as_deref());
+        // A data backup that was taken after the turn is in its line of history already.
+        let has_turned = log.fork_point.is_some_and(|fork| fork <= point.lsn)
+            && point.is_in(log.last_fork.as_deref());
+        if turns(log) && begins_here && !has_turned {
+            turning.push((*number, *log));
+        } else if begins_here || turns(log) && has_turned {
+            straight.push((*number, *log));
+        }
+    }
     // The latest point at which each of these can leave. It lies before where its line began.
     let mut branches: Vec<Option<Point<'a>>> = vec![None; turning.len()];
     let mut look = |point: &Point<'a>| {

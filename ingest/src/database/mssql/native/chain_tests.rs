@@ -312,6 +312,19 @@ fn each_line_of_history_is_followed_by_itself() {
 }
 
 #[test]
+fn a_full_backup_after_a_turn_needs_only_what_follows() {
+    let mut held = restored_in_place();
+    held.push(BackupFacts {
+        first_fork: Some("F2".to_owned()),
+        last_fork: Some("F2".to_owned()),
+        ..full("B", (170, 180), (55, 57))
+    });
+    assert_eq!(steps(&held, Target::Backup(4)), [5, 3, 4]);
+    assert_eq!(steps(&held, Target::Backup(2)), [0, 1, 2]);
+    assert_eq!(steps(&held, Target::Time(at(59))), [5, 3]);
+}
+
+#[test]
 fn a_log_backup_must_go_on_from_what_is_held() {
     let next = |start, forks: (&str, &str), fork_point: Option<u128>| NextLog {
         start: Some(Lsn(start)),
