@@ -12,7 +12,7 @@ use super::load::{
 };
 use super::mssql::native::Staging;
 use super::mssql::{Held, Restorer, backup_of};
-use super::{DatabaseUrl, Secret, sqlite};
+use super::{DatabaseUrl, Engine, Secret, sqlite};
 use crate::error::{Error, Result};
 use crate::listing::write_content;
 use crate::progress::Progress;
@@ -114,11 +114,18 @@ fn drill_backup(
     server: &DrillServer<'_>,
     cancel: &AtomicBool,
 ) -> Result<DrillReport> {
-    let DrillServer::At(DatabaseUrl::Server(url), password, staging) = server else {
-        return Err(Error::Database {
-            database: facts.path.clone(),
-            reason: "only a SQL Server can read it: name one with --to".to_owned(),
-        });
+    let (url, password, staging) = match server {
+        DrillServer::At(DatabaseUrl::Server(url), password, staging)
+            if url.engine == Engine::Mssql =>
+        {
+            (url, password, staging)
+        }
+        _ => {
+            return Err(Error::Database {
+                database: facts.path.clone(),
+                reason: "only a SQL Server can read it: name one with --to".to_owned(),
+            });
+        }
     };
     let write = |held: &Held, out: &mut dyn Write| {
         let entry = dump_entry(repository, &held.snapshot, &held.facts)?;

@@ -149,11 +149,15 @@ impl<'a> Restorer<'a> {
         let failed = |error: MssqlError| self.client.error(None, &error);
         let file = self.staging.file(&name).map_err(failed)?;
         let mut out = io::BufWriter::with_capacity(1 << 20, file.create().map_err(failed)?);
-        (self.write)(held, &mut out)?;
-        out.flush().map_err(|error| Error::Target {
+        let full = |source| Error::Target {
             target: file.local().display().to_string(),
-            source: error,
-        })?;
+            source,
+        };
+        match (self.write)(held, &mut out) {
+            Err(Error::Output(error)) => return Err(full(error)),
+            other => other?,
+        }
+        out.flush().map_err(full)?;
         Ok(file)
     }
 }

@@ -372,6 +372,9 @@ fn a_drill_has_the_server_look() {
         ["rtc"],
         "the scratch database is gone"
     );
+    let call = site.call(&["drill", "--to", "postgres://x@127.0.0.1/y"]);
+    let told = call.run().exits(1).stderr;
+    assert!(told.contains("only a SQL Server can read it"), "{told}");
     site.server.has(Trouble::Damaged);
     let ran = drill().exits(1);
     assert!(ran.stderr.contains("Page (1:153)"), "{}", ran.stderr);
