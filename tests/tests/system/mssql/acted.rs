@@ -10,6 +10,8 @@ use nightfold_ingest::mssql::native::BackupKind;
 use nightfold_tests::tds::{Answer, Scripted, Value};
 use tempfile::TempDir;
 
+use super::server_2008;
+
 /// The staging folder as the server names it.
 pub(super) const STAGE: &str = r"\\nas\stage";
 /// The server's clock is this many minutes ahead of UTC.
@@ -213,14 +215,7 @@ impl State {
     fn answer(&mut self, folder: &Path, sql: &str) -> Answer {
         let text = |text: &str| Value::from(text);
         if sql.contains("ProductVersion") {
-            return Answer::row(vec![
-                text("10.50.6000.34"),
-                text("Express Edition"),
-                text("rtc"),
-                text("Latin1_General_CI_AS"),
-                Value::Int(Some(1)),
-                Value::Int(Some(if self.simple { 3 } else { 1 })),
-            ]);
+            return server_2008(1, if self.simple { 3 } else { 1 });
         }
         if sql.contains("'Babelfish'") {
             return Answer::row(vec![Value::Int(None)]);

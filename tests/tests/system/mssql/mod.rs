@@ -24,6 +24,20 @@ mod recorded;
 mod scripted;
 
 use nightfold_ingest::mssql::{Address, Connection, Encryption, MssqlError, Password, Trust};
+use nightfold_tests::tds::{Answer, Value};
+
+/// What a server of 2008 R2 says of itself and its database: whether SNAPSHOT is allowed, and the
+/// number of the recovery model.
+fn server_2008(snapshots: i64, recovery: i64) -> Answer {
+    Answer::row(vec![
+        "10.50.6000.34".into(),
+        "Express Edition".into(),
+        "rtc".into(),
+        "Latin1_General_CI_AS".into(),
+        Value::Int(Some(snapshots)),
+        Value::Int(Some(recovery)),
+    ])
+}
 
 /// Where a server on this machine listens, without encryption.
 fn local(port: u16, database: &str) -> Address {

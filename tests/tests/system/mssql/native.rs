@@ -15,7 +15,7 @@ use nightfold_ingest::mssql::native::{
 use nightfold_tests::tds::{Answer, Scripted, Value};
 use tempfile::TempDir;
 
-use super::{message, open};
+use super::{message, open, server_2008};
 
 const GUID: &str = "0AC31D5E-7F5B-4D51-9B67-6F3B1B6B3D01";
 const BASE: &str = "11111111-2222-3333-4444-555555555555";
@@ -89,14 +89,7 @@ fn answer(folder: &Path, trouble: Trouble, recovery: i64, sql: &str) -> Answer {
     let lsn = |lsn| Value::Decimal(Some(lsn));
     let error = |number, text: &str| Answer::Error(number, text.to_owned());
     if sql.contains("ProductVersion") {
-        return Answer::row(vec![
-            text("10.50.6000.34"),
-            text("Express Edition"),
-            text("rtc"),
-            text("Latin1_General_CI_AS"),
-            Value::Int(Some(0)),
-            Value::Int(Some(recovery)),
-        ]);
+        return server_2008(0, recovery);
     }
     if sql.contains("NEWID") {
         return Answer::row(vec![text(GUID)]);

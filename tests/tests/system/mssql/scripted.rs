@@ -9,21 +9,14 @@ use nightfold_ingest::mssql::{
 };
 use nightfold_tests::tds::{Answer, Scripted, Value};
 
-use super::{local, message, open, password};
+use super::{local, message, open, password, server_2008};
 
 /// A database with one table of two rows, whose `SELECT` and `COUNT_BIG` a test chooses.
 fn database(sql: &str, snapshots: i64, rows: &Answer, count: i64) -> Answer {
     let text = |text: &str| Value::from(text);
     let null = Value::Text(None);
     if sql.contains("ProductVersion") {
-        return Answer::row(vec![
-            text("10.50.6000.34"),
-            text("Express Edition"),
-            text("rtc"),
-            text("Latin1_General_CI_AS"),
-            Value::Int(Some(snapshots)),
-            Value::Int(Some(3)),
-        ]);
+        return server_2008(snapshots, 3);
     }
     if sql.contains("GETUTCDATE") {
         return Answer::row(vec![text("2026-11-20T03:00:00.000"), Value::Int(Some(1))]);
